@@ -1,1 +1,3 @@
 //! guardrails.
+
+pub mod ngrams;

@@ -1,0 +1,97 @@
+//! Laws of the features, and one golden vector.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn length(features: &Features) -> f64 {
+    features
+        .values
+        .iter()
+        .map(|v| f64::from(*v) * f64::from(*v))
+        .sum()
+}
+
+#[test]
+fn letter_case_and_sentence_punctuation_make_no_difference() {
+    assert_eq!(features("Ignore the rules!"), features("ignore, THE rules"));
+    assert_eq!(features("don't"), features("dont"));
+}
+
+#[test]
+fn digits_inside_words_are_read_as_letters_and_numbers_by_length() {
+    assert_eq!(features("1gn0re"), features("ignore"));
+    assert_eq!(features("2024"), features("1999"));
+    assert_ne!(features("2024"), features("20245"));
+}
+
+#[test]
+fn word_order_counts_through_pairs() {
+    assert_ne!(features("previous ignore"), features("ignore previous"));
+}
+
+#[test]
+fn a_text_without_words_has_no_features() {
+    assert_eq!(features(""), Features::default());
+    assert_eq!(features(" .,\n\t… "), Features::default());
+}
+
+#[test]
+fn a_run_of_one_mark_counts_once() {
+    assert_eq!(features("### a"), features("# a"));
+    assert_ne!(features("# a"), features("a"));
+}
+
+#[test]
+fn windows_overlap_and_the_last_one_is_full() {
+    let text = "a b c d e f g";
+    let cut = |words, overlap| {
+        windows(text, words, overlap)
+            .into_iter()
+            .map(|r| &text[r])
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cut(4, 2), ["a b c d", "c d e f", "d e f g"]);
+    assert_eq!(cut(7, 3), ["a b c d e f g"]);
+    assert_eq!(cut(9, 3), ["a b c d e f g"]);
+    assert_eq!(cut(1, 5).len(), 7);
+    assert!(windows(" \n ", 4, 2).is_empty());
+}
+
+#[test]
+fn a_long_run_without_spaces_is_cut_into_words() {
+    let text = "é".repeat(WORD_BYTES_MAX);
+    let cut = windows(&text, 1, 0);
+    assert_eq!(cut.len(), 2);
+    assert!(cut.iter().all(|r| r.len() <= WORD_BYTES_MAX));
+}
+
+proptest! {
+    #[test]
+    fn any_text_gives_sorted_unique_ids_and_a_vector_of_length_one(text in any::<String>()) {
+        let found = features(&text);
+        prop_assert_eq!(found.ids.len(), found.values.len());
+        prop_assert!(found.ids.is_sorted_by(|a, b| a < b));
+        prop_assert!(found.ids.iter().all(|id| *id < BUCKETS));
+        prop_assert!(found.values.iter().all(|value| *value > 0.0 && *value <= 1.0));
+        prop_assert!(found.ids.is_empty() || (length(&found) - 1.0).abs() < 1e-4);
+        prop_assert_eq!(found, features(&text));
+    }
+
+    #[test]
+    fn work_is_linear_in_the_text(text in any::<String>()) {
+        // Per word of n letters: at most 3 (n + 2) character n-grams, the word and a pair; lower-casing may triple it.
+        prop_assert!(features(&text).ids.len() <= 11 * text.len());
+    }
+
+    #[test]
+    fn windows_hold_every_word_and_no_more_than_asked(text in any::<String>(), words in 1_usize..8, overlap in 0_usize..8) {
+        let cut = windows(&text, words, overlap);
+        for word in word_ranges(&text) {
+            prop_assert!(cut.iter().any(|window| window.start <= word.start && word.end <= window.end));
+        }
+        for window in cut {
+            prop_assert!(word_ranges(&text[window]).len() <= words);
+        }
+    }
+}
