@@ -28,6 +28,7 @@ mod answer;
 mod chat;
 mod demo;
 mod error;
+mod openai;
 pub mod sse;
 mod upstream;
 
@@ -37,4 +38,5 @@ pub use chat::{
 };
 pub use demo::Demo;
 pub use error::{Blame, Clock, Detail, Failure, ProtocolFault, UpstreamError};
+pub use openai::{Clocks, Decoder, Format, Limits, OpenAi, OpenAiSettings, SettingsError};
 pub use upstream::{BoxFuture, Upstream};

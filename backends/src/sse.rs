@@ -55,6 +55,9 @@ pub struct Parser {
     after_cr: bool,
     /// No line has been seen yet, so a byte order mark may still come.
     at_start: bool,
+    /// Events dispatched so far.
+    dispatched: u64,
+    last_noise: Option<u64>,
     fault: Option<Fault>,
 }
 
@@ -68,6 +71,8 @@ impl Parser {
             has_data: false,
             after_cr: false,
             at_start: true,
+            dispatched: 0,
+            last_noise: None,
             fault: None,
         }
     }
@@ -87,19 +92,31 @@ impl Parser {
         result
     }
 
-    /// Says that the stream is over, and takes out an event whose last line is complete.
+    /// Says that the stream is over, and takes out an event whose last line is complete. A torn last
+    /// line is noise.
     ///
     /// # Errors
     ///
     /// The [`Fault`] that an earlier push met.
     pub fn finish(&mut self, frames: &mut VecDeque<Frame>) -> Result<(), Fault> {
-        match self.fault {
-            Some(fault) => Err(fault),
-            None => {
-                self.dispatch(frames);
-                Ok(())
-            }
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
+        if !self.line.is_empty() {
+            self.line.clear();
+            self.last_noise = Some(self.begun());
+        }
+        self.dispatch(frames);
+        Ok(())
+    }
+
+    /// How many frames came before the last line that belongs to no event stream: neither a comment
+    /// nor a field that the standard knows. Such lines are ignored, as the standard says.
+    pub fn last_noise(&self) -> Option<u64> {
+        if is_noise(&self.line) {
+            return Some(self.begun());
+        }
+        self.last_noise
     }
 
     fn read(&mut self, mut bytes: &[u8], frames: &mut VecDeque<Frame>) -> Result<(), Fault> {
@@ -164,7 +181,11 @@ impl Parser {
                 self.frame.event.push_str(text(value)?);
                 Ok(())
             }
-            _ => Ok(()),
+            b"" | b"id" | b"retry" => Ok(()),
+            _ => {
+                self.last_noise = Some(self.begun());
+                Ok(())
+            }
         }
     }
 
@@ -187,13 +208,29 @@ impl Parser {
         let frame = std::mem::take(&mut self.frame);
         if std::mem::take(&mut self.has_data) {
             frames.push_back(frame);
+            self.dispatched += 1;
         }
+    }
+
+    /// Events of which at least one data line was read.
+    fn begun(&self) -> u64 {
+        self.dispatched + u64::from(self.has_data)
     }
 
     /// A line may be as long as an event, plus the field's name.
     fn line_bytes_max(&self) -> usize {
         self.event_bytes_max.saturating_add(FIELD_NAME_ROOM)
     }
+}
+
+/// Whether the beginning of a line says already that it belongs to no event stream.
+fn is_noise(beginning: &[u8]) -> bool {
+    let name = beginning
+        .split(|byte| *byte == b':')
+        .next()
+        .unwrap_or_default();
+    let fields: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+    !fields.iter().any(|field| field.starts_with(name))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Fault> {

@@ -1,0 +1,184 @@
+//! The adapter for any server that speaks OpenAI chat completions: vLLM, SGLang, llama.cpp, NIM,
+//! TGI, Ollama's `/v1` and most clouds.
+//!
+//! ```text
+//! settings.rs    what an operator sets, checked once
+//! encode.rs      a Chat as the JSON that goes up
+//! connect.rs     resolve, TCP, TLS, within the connect clock
+//! wire.rs        one HTTP/1.1 connection, driven by whoever waits on it
+//! pool.rs        connections kept for the next request
+//! reply.rs       status and headers: an answer, or which failure
+//! vendor.rs      what a server says about a failure
+//! retry.rs       when to ask again, and after how long
+//! reader.rs      the answer as an event source, under its clocks
+//! decode.rs      bytes -> events; pure
+//! json.rs        reading JSON objects of which unknown fields are counted
+//! ```
+//!
+//! Bounds: see [`OpenAiSettings`]. Connections in use are as many as there are requests; nothing is
+//! spawned, so a dropped request or answer takes its connection with it and the server sees it at
+//! once.
+//!
+//! What it does not do: follow redirects, accept compressed answers, read trailers, use a proxy from
+//! the environment, or trust certificate authorities that nobody configured.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::answer::Answer;
+use crate::chat::Chat;
+use crate::error::{Clock, Failure, UpstreamError};
+use crate::upstream::{BoxFuture, Upstream};
+
+mod connect;
+mod decode;
+mod encode;
+mod json;
+mod pool;
+mod reader;
+mod reply;
+mod retry;
+mod settings;
+mod vendor;
+mod wire;
+
+pub use decode::{Decoder, Format, Limits};
+pub use settings::{Clocks, OpenAiSettings, SettingsError};
+
+use pool::Pool;
+use reader::Reader;
+use reply::Refused;
+use settings::Endpoint;
+use wire::Wire;
+
+/// One OpenAI-compatible server.
+pub struct OpenAi {
+    endpoint: Endpoint,
+    pool: Arc<Pool>,
+}
+
+impl OpenAi {
+    /// Checks the settings and reads the files they name. Connects to nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// The first [`SettingsError`] found.
+    pub fn new(settings: OpenAiSettings) -> Result<OpenAi, SettingsError> {
+        let pool = Pool::new(settings.idle_connections_max, settings.connection_idle_max);
+        Ok(OpenAi {
+            endpoint: Endpoint::new(settings)?,
+            pool: Arc::new(pool),
+        })
+    }
+
+    /// Asks until there is a first event, a failure that asking again cannot mend, or no time left.
+    async fn ask(&self, chat: Chat, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let question = Question {
+            body: encode::body(&chat),
+            limits: self.endpoint.limits(&chat),
+            stream: chat.stream,
+            deadline: deadline.min(Instant::now() + self.endpoint.clocks.whole),
+        };
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let refused = match self.attempt(&question, attempts).await {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            let wait = retry::wait(&refused, attempts, self.endpoint.retries_max);
+            match wait {
+                Some(wait) if Instant::now() + wait < question.deadline => sleep(wait).await,
+                _ => return Err(refused.error),
+            }
+        }
+    }
+
+    async fn attempt(&self, question: &Question, attempts: u32) -> Result<Answer, Refused> {
+        let asked_at = Instant::now();
+        let (wire, response) = self.head(question, asked_at).await?;
+        let accepted = reply::accept(wire, response, question.deadline).await?;
+        let reader = Reader::new(
+            accepted,
+            question.limits.clone(),
+            reader::Timing {
+                asked_at,
+                clocks: self.endpoint.clocks,
+                deadline: question.deadline,
+            },
+            Arc::clone(&self.pool),
+            attempts,
+        );
+        Ok(reader.hold_until_first_event().await?)
+    }
+
+    /// Sends the request and waits for status and headers.
+    async fn head(
+        &self,
+        question: &Question,
+        asked_at: Instant,
+    ) -> Result<(Wire, Response<Incoming>), UpstreamError> {
+        if let Some(mut wire) = self.pool.take() {
+            match self.exchange(&mut wire, question, asked_at).await {
+                Ok(response) => return Ok((wire, response)),
+                // The server closed the connection while it was idle: it never saw the request.
+                Err(_) if wire.lost_before_any_answer() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut wire = connect::connect(&self.endpoint, question.deadline).await?;
+        let response = self.exchange(&mut wire, question, asked_at).await?;
+        Ok((wire, response))
+    }
+
+    async fn exchange(
+        &self,
+        wire: &mut Wire,
+        question: &Question,
+        asked_at: Instant,
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let request = self
+            .endpoint
+            .request(question.body.clone(), question.stream);
+        // A plain answer is sent when it is complete, so only the whole clock can bind it.
+        let first_byte = asked_at + self.endpoint.clocks.first_byte;
+        let (until, clock) = if question.stream && first_byte < question.deadline {
+            (first_byte, Clock::FirstByte)
+        } else {
+            (question.deadline, Clock::Whole)
+        };
+        match timeout_at(until, wire.ask(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Timeout(clock).into()),
+        }
+    }
+}
+
+impl Upstream for OpenAi {
+    fn name(&self) -> &str {
+        &self.endpoint.name
+    }
+
+    fn send<'a>(
+        &'a self,
+        chat: Chat,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Answer, UpstreamError>> {
+        Box::pin(self.ask(chat, deadline))
+    }
+}
+
+/// One request, encoded once for all attempts.
+struct Question {
+    body: Bytes,
+    limits: Limits,
+    stream: bool,
+    deadline: Instant,
+}
+
+#[cfg(test)]
+mod tests;
