@@ -1,1 +1,54 @@
-//! policy.
+//! Who may do what, with which data, for which purpose.
+//!
+//! ```text
+//! a folder of files ──load──▶ Policy (immutable) ──authorize(subject, ask)──▶ Permit | Refused
+//!   load        strict reading: every problem of every file at once
+//!   label       levels, tags, release sets: dominance and high-water mark
+//!   rule        one typed row;   pattern: how its columns match
+//!   snapshot    the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   matcher     the only place that names casbin: which rows of a section match?
+//! ```
+//!
+//! What always holds:
+//! - Nothing is allowed unless an allow row says so, and a deny row wins over any number of them.
+//! - Casbin answers only which rows matched. Effects, obligations and the verdict come from our own
+//!   typed table; casbin's boolean is never read.
+//! - Dominance, ceilings, suspension, expiry and authorities are checked natively before any row and
+//!   can only refuse.
+//! - Being unable to decide is [`Refused::Undecided`]: an engine error, a panic, a disagreement. It
+//!   never becomes a permit and never looks like a denial.
+//! - No I/O after loading, no clock, no async, no locks of our own.
+//!
+//! What it cannot do: it believes the labels that it is given (finding markings in text is the
+//! guardrails' work), and it decides one request without memory of earlier ones.
+
+#![cfg_attr(
+    test,
+    expect(
+        clippy::indexing_slicing,
+        reason = "a test that indexes wrongly fails, as it should"
+    )
+)]
+
+mod decision;
+mod label;
+mod load;
+mod matcher;
+mod pattern;
+mod problem;
+mod records;
+mod rule;
+mod snapshot;
+mod subject;
+mod time;
+
+pub use decision::{Ask, Denied, DenyReason, Object, Permit, Refused, Undecided, UndecidedReason};
+pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
+pub use problem::{Problem, Severity};
+pub use rule::{Action, ActionError, RuleRef};
+pub use snapshot::{Loaded, Policy};
+pub use subject::{Assurance, AssuranceError, CertificateFacts, Subject};
+pub use time::UnixTime;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! Reading a bundle: strictly, completely, and with every problem at its place.
+//!
+//! ```text
+//! files ─▶ known names only, UTF-8, bounded ─▶ model.conf (digest) ─▶ TOML records ─▶ roles ─▶ rules
+//!       ─▶ sections by tenant and action ─▶ matcher, dry-run ─▶ Policy
+//! ```
+//!
+//! Invariants: a bundle with one error loads not at all; a file that is not read is an error, since
+//! somebody believes that it is in force; no value is repaired or guessed. Later checks still run
+//! after earlier ones failed, so that all problems come at once; only the matcher needs a clean
+//! bundle.
+//!
+//! Bounds: [`FILES_MAX`] files of [`FILE_BYTES_MAX`] bytes, [`SECTION_ROWS_MAX`] rows a section.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    matcher::{MODEL_SHA256, Matcher, RoleLink, Template},
+    problem::{Problem, Problems, Severity},
+    records::{Attributes, Authority, Identities, Manifest, Purposes},
+    rule::Rule,
+    snapshot::{Loaded, Policy, TenantRules},
+};
+
+mod attributes;
+mod csv;
+mod fields;
+mod files;
+mod identities;
+mod manifest;
+mod purposes;
+mod roles;
+mod rules;
+mod sections;
+
+use fields::Place;
+use files::Files;
+
+/// Most files that a bundle may hold.
+pub(crate) const FILES_MAX: usize = 4096;
+
+/// Most bytes that one file may hold.
+pub(crate) const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Rows in one section above which the loader warns: about 0.2 ms per decision.
+pub(crate) const SECTION_ROWS_WARN: usize = 200;
+
+/// Most rows in one section: about 2 ms per decision.
+pub(crate) const SECTION_ROWS_MAX: usize = 2000;
+
+impl Policy {
+    /// Loads a bundle from its folder. Names that start with a dot are skipped.
+    ///
+    /// # Errors
+    /// Every problem of every file, warnings included, when at least one is an error.
+    pub fn load(dir: &Path) -> Result<Loaded, Vec<Problem>> {
+        let in_dir = |mut problem: Problem| {
+            problem.file = dir.join(&problem.file);
+            problem
+        };
+        let loaded = match files::read(dir) {
+            Ok(files) => Self::from_files(files),
+            Err(problems) => Err(problems),
+        };
+        match loaded {
+            Ok(Loaded { policy, warnings }) => Ok(Loaded {
+                policy,
+                warnings: warnings.into_iter().map(in_dir).collect(),
+            }),
+            Err(problems) => Err(problems.into_iter().map(in_dir).collect()),
+        }
+    }
+
+    /// Loads a bundle from memory: paths relative to the bundle's folder, with their bytes.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn from_files(files: Vec<(PathBuf, Vec<u8>)>) -> Result<Loaded, Vec<Problem>> {
+        let problems = Problems::default();
+        let draft = Draft::read(files, &problems);
+        let policy = match (problems.any_error(), draft) {
+            (false, Some(draft)) => draft.compile(&problems),
+            _ => None,
+        };
+        let reported = problems.into_sorted();
+        match policy {
+            Some(policy)
+                if reported
+                    .iter()
+                    .all(|problem| problem.severity == Severity::Warning) =>
+            {
+                Ok(Loaded {
+                    policy,
+                    warnings: reported,
+                })
+            }
+            _ => Err(reported),
+        }
+    }
+}
+
+/// Everything read from a bundle, before it is compiled.
+struct Draft {
+    files: Files,
+    template: Template,
+    manifest: Manifest,
+    attributes: Attributes,
+    purposes: Purposes,
+    authorities: Vec<Authority>,
+    identities: Identities,
+    rules: Vec<Rule>,
+}
+
+impl Draft {
+    /// Reads all files. `None` only when `model.conf` cannot be used; other problems are reported and
+    /// reading goes on.
+    fn read(files: Vec<(PathBuf, Vec<u8>)>, problems: &Problems) -> Option<Self> {
+        let files = Files::sort(files, problems);
+        let place = |name: &str| files.source(name).map(|source| Place { source, problems });
+        let manifest = place("bundle.toml").map(manifest::read).unwrap_or_default();
+        let attributes = place("attributes.toml")
+            .map(attributes::read)
+            .unwrap_or_default();
+        let purposes = place("purposes.toml")
+            .map(purposes::read)
+            .unwrap_or_default();
+        let authorities = place("authorities.toml")
+            .map(|place| purposes::read_authorities(place, &purposes, &manifest))
+            .unwrap_or_default();
+        let mut identities = place("identities.toml")
+            .map(|place| identities::read(place, &manifest, &attributes, &purposes))
+            .unwrap_or_default();
+        files.check_tenants(&manifest, problems);
+        let roles = roles::read(&files, &manifest, &mut identities, problems);
+        let known = rules::Known::new(&manifest, &attributes, &purposes, &identities, &roles);
+        let rules = rules::read(&files, &known, problems);
+        let template = place("model.conf").and_then(template)?;
+        Some(Self {
+            template,
+            manifest,
+            attributes,
+            purposes,
+            authorities,
+            identities,
+            rules,
+            files,
+        })
+    }
+
+    /// Sorts the rules into sections and compiles them.
+    fn compile(self, problems: &Problems) -> Option<Policy> {
+        let tenants = sections::sort(&self.identities, &self.rules);
+        self.check_sizes(&tenants, problems);
+        let sections = tenants.values().flat_map(|tenant| tenant.sections.values());
+        let rows = sections.map(|section| {
+            section
+                .rows
+                .iter()
+                .filter_map(|row| self.rules.get(*row))
+                .collect()
+        });
+        let matcher = match Matcher::build(&self.template, rows, self.links()) {
+            Ok(matcher) => matcher,
+            Err(error) => {
+                problems.file("model.conf".into(), error.to_string(), None);
+                return None;
+            }
+        };
+        let policy = Policy {
+            digest: self.files.digest().into(),
+            manifest: self.manifest,
+            attributes: self.attributes,
+            purposes: self.purposes,
+            authorities: self.authorities,
+            identities: self.identities,
+            rules: self.rules,
+            tenants,
+            matcher,
+        };
+        sections::dry_run(&policy, problems);
+        Some(policy)
+    }
+
+    /// Every principal's roles, inherited ones included.
+    fn links(&self) -> impl Iterator<Item = RoleLink<'_>> {
+        self.identities.by_principal.values().flat_map(|identity| {
+            identity.roles.iter().map(|role| RoleLink {
+                principal: &identity.principal,
+                role,
+                tenant: &identity.tenant,
+            })
+        })
+    }
+
+    /// A decision costs time per row of its section: warns of large ones and refuses huge ones.
+    fn check_sizes(&self, tenants: &BTreeMap<String, TenantRules>, problems: &Problems) {
+        for (tenant, rules) in tenants {
+            for (action, section) in &rules.sections {
+                let rows = section.rows.len();
+                let message = format!("{rows} rules speak about `{tenant}` and `{action}`");
+                let hint = |bound| Some(format!("keep below {bound}: narrow `dom` and `act`"));
+                let last = section.rows.last().and_then(|row| self.rules.get(*row));
+                let Some((source, span)) = last.and_then(|rule| self.files.site(&rule.reference))
+                else {
+                    continue;
+                };
+                if rows > SECTION_ROWS_MAX {
+                    problems.error(source, span, message, hint(SECTION_ROWS_MAX));
+                } else if rows > SECTION_ROWS_WARN {
+                    problems.warning(source, span, message, hint(SECTION_ROWS_WARN));
+                }
+            }
+        }
+    }
+}
+
+/// The fixed model, if the file is the one whose digest is compiled in.
+fn template(place: Place<'_>) -> Option<Template> {
+    let digest = files::sha256(&[place.source.text.as_bytes()]);
+    let template = Template::parse(&place.source.text).filter(|_| digest == MODEL_SHA256);
+    if template.is_none() {
+        let hint = "restore the file that came with this version of the gateway";
+        place.error(
+            0..0,
+            format!("the access model is fixed, and this is another one (SHA-256 {digest})"),
+            Some(hint.into()),
+        );
+    }
+    template
+}

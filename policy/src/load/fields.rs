@@ -1,0 +1,363 @@
+//! Typed reading of TOML tables, where every value knows its place and no mistake stops the reading.
+
+use std::ops::Range;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    label::Label,
+    problem::{Problems, Source, did_you_mean},
+    time::UnixTime,
+};
+
+/// A file that is being read, and where its problems go.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) source: &'a Source,
+    pub(super) problems: &'a Problems,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn error(
+        self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.problems.error(self.source, span, message, hint);
+    }
+
+    pub(super) fn warning(
+        self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.problems.warning(self.source, span, message, hint);
+    }
+
+    /// Parses the file as TOML. With a syntax error nothing of the file is used: a half-read
+    /// registry would only raise a second, misleading problem for everything it lacks.
+    pub(super) fn parse(self) -> DeTable<'a> {
+        let (table, errors) = DeTable::parse_recoverable(&self.source.text);
+        for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
+            self.error(error.span().unwrap_or(0..0), error.message(), None);
+        }
+        match errors.is_empty() {
+            true => table.into_inner(),
+            false => DeTable::new(),
+        }
+    }
+
+    /// Whether `name` is one of `known`; if not, says so.
+    pub(super) fn check_known<'n>(
+        self,
+        what: &str,
+        name: &Spanned<String>,
+        known: impl IntoIterator<Item = &'n str> + Clone,
+    ) -> bool {
+        let found = known
+            .clone()
+            .into_iter()
+            .any(|candidate| candidate == name.get_ref());
+        if !found {
+            self.error(
+                name.span(),
+                format!("unknown {what} `{}`", name.get_ref()),
+                did_you_mean(name.get_ref(), known),
+            );
+        }
+        found
+    }
+
+    /// Reads a label whose needs are all registered.
+    pub(super) fn label<'n>(
+        self,
+        text: &Spanned<String>,
+        needs: impl IntoIterator<Item = &'n str> + Clone,
+    ) -> Option<Label> {
+        let label = match Label::parse(text.get_ref()) {
+            Ok(label) => label,
+            Err(error) => {
+                self.error(
+                    text.span(),
+                    error.to_string(),
+                    Some("write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`".into()),
+                );
+                return None;
+            }
+        };
+        let registered = |need: &&String| {
+            needs
+                .clone()
+                .into_iter()
+                .any(|known| known == need.as_str())
+        };
+        let mut unknown = label
+            .needs()
+            .iter()
+            .filter(|need| !registered(need))
+            .peekable();
+        if unknown.peek().is_none() {
+            return Some(label);
+        }
+        for need in unknown {
+            let hint = did_you_mean(need, needs.clone());
+            let hint = hint.unwrap_or_else(|| "register it under [need] in attributes.toml".into());
+            self.error(
+                text.span(),
+                format!("unknown need `{need}` in label"),
+                Some(hint),
+            );
+        }
+        None
+    }
+}
+
+/// One table while it is read. Keys that were never asked for are reported by [`Fields::done`].
+pub(super) struct Fields<'a> {
+    pub(super) place: Place<'a>,
+    table: &'a DeTable<'a>,
+    /// Where a missing key is reported.
+    header: Range<usize>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn root(place: Place<'a>, table: &'a DeTable<'a>) -> Self {
+        Self {
+            place,
+            table,
+            header: 0..0,
+            asked: Vec::new(),
+        }
+    }
+
+    /// A text that must be there and not be empty.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        let value = self.required(key, "\"…\"")?;
+        self.place.as_text(value, key)
+    }
+
+    /// A text that may be absent.
+    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        let value = self.value(key)?;
+        self.place.as_text(value, key)
+    }
+
+    /// A list of texts that may be absent, which is the empty list.
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            self.place.wrong_type::<()>(value, key, "a list of texts");
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| self.place.as_text(item, key))
+            .collect()
+    }
+
+    /// A list of texts that must be there and have an item.
+    pub(super) fn some_texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        let Some(value) = self.required(key, "[\"…\"]") else {
+            return Vec::new();
+        };
+        let span = value.span();
+        let texts = self.texts(key);
+        if texts.is_empty()
+            && value
+                .get_ref()
+                .as_array()
+                .is_some_and(|items| items.is_empty())
+        {
+            self.place.error(span, format!("`{key}` is empty"), None);
+        }
+        texts
+    }
+
+    /// A whole number from `least`.
+    pub(super) fn number(&mut self, key: &'static str, least: u64) -> Option<u64> {
+        let value = self.required(key, "1")?;
+        let Some(number) = value.get_ref().as_integer() else {
+            return self.place.wrong_type(value, key, "a whole number");
+        };
+        let number = u64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| *number >= least);
+        if number.is_none() {
+            self.place.error(
+                value.span(),
+                format!("`{key}` must be a whole number from {least}"),
+                None,
+            );
+        }
+        number
+    }
+
+    /// A truth value, `false` if absent.
+    pub(super) fn flag(&mut self, key: &'static str) -> bool {
+        let Some(value) = self.value(key) else {
+            return false;
+        };
+        match value.get_ref().as_bool() {
+            Some(flag) => flag,
+            None => self
+                .place
+                .wrong_type(value, key, "true or false")
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The end of a calendar day, written `2031-12-31`, which must be there.
+    pub(super) fn last_day(&mut self, key: &'static str) -> Option<UnixTime> {
+        let value = self.required(key, "2031-12-31")?;
+        match value
+            .get_ref()
+            .as_datetime()
+            .map(|moment| (moment.date, moment.time, moment.offset))
+        {
+            Some((Some(date), None, None)) => {
+                Some(UnixTime::after_day(date.year, date.month, date.day))
+            }
+            _ => self
+                .place
+                .wrong_type(value, key, "a date such as 2031-12-31, without quotes"),
+        }
+    }
+
+    /// A local time of day in minutes, written `07:00:00`, if it is there.
+    pub(super) fn minute(&mut self, key: &'static str) -> Option<u16> {
+        let value = self.value(key)?;
+        match value
+            .get_ref()
+            .as_datetime()
+            .map(|moment| (moment.date, moment.time, moment.offset))
+        {
+            Some((None, Some(time), None)) => {
+                Some(u16::from(time.hour) * 60 + u16::from(time.minute))
+            }
+            _ => self
+                .place
+                .wrong_type(value, key, "a time such as 07:00:00, without quotes"),
+        }
+    }
+
+    /// The named tables below a key, as in `[zone.demo]`; none if the key is absent.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Spanned<String>, Fields<'a>)> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Some(tables) = value.get_ref().as_table() else {
+            self.place
+                .wrong_type::<()>(value, key, "tables, as in `[zone.demo]`");
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for (name, value) in tables {
+            let name = Spanned::new(name.span(), name.get_ref().to_string());
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    let fields = Self {
+                        place: self.place,
+                        table,
+                        header: name.span(),
+                        asked: Vec::new(),
+                    };
+                    out.push((name, fields));
+                }
+                None => {
+                    self.place
+                        .wrong_type::<()>(value, name.get_ref(), "a table");
+                }
+            }
+        }
+        out
+    }
+
+    /// The named texts below a key, as in `[need]` with `PRVCY = "…"`.
+    pub(super) fn named_texts(
+        &mut self,
+        key: &'static str,
+    ) -> Vec<(Spanned<String>, Spanned<String>)> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            self.place.wrong_type::<()>(value, key, "a table of texts");
+            return Vec::new();
+        };
+        let pairs = table.iter().filter_map(|(name, value)| {
+            let name = Spanned::new(name.span(), name.get_ref().to_string());
+            let text = self.place.as_text(value, name.get_ref())?;
+            Some((name, text))
+        });
+        pairs.collect()
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn done(self) {
+        for key in self.table.keys() {
+            if !self.asked.contains(&key.get_ref().as_ref()) {
+                let hint = did_you_mean(key.get_ref(), self.asked.iter().copied());
+                self.place
+                    .error(key.span(), format!("unknown key `{}`", key.get_ref()), hint);
+            }
+        }
+    }
+
+    /// Reports a problem about the table as a whole.
+    pub(super) fn error(&self, message: impl Into<String>, hint: Option<String>) {
+        self.place.error(self.header.clone(), message, hint);
+    }
+
+    fn required(&mut self, key: &'static str, example: &str) -> Option<&'a Spanned<DeValue<'a>>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.error(
+                format!("missing key `{key}`"),
+                Some(format!("add `{key} = {example}`")),
+            );
+        }
+        value
+    }
+
+    fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        self.table.get(key)
+    }
+}
+
+impl Place<'_> {
+    /// A text that is not empty.
+    fn as_text(self, value: &Spanned<DeValue<'_>>, key: &str) -> Option<Spanned<String>> {
+        let Some(text) = value.get_ref().as_str() else {
+            return self.wrong_type(value, key, "a text in quotes");
+        };
+        if text.trim().is_empty() {
+            self.error(value.span(), format!("`{key}` is empty"), None);
+            return None;
+        }
+        Some(Spanned::new(value.span(), text.to_owned()))
+    }
+
+    fn wrong_type<T>(self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) -> Option<T> {
+        let found = value.get_ref().type_str();
+        self.error(
+            value.span(),
+            format!("`{key}` must be {expected}, found {found}"),
+            None,
+        );
+        None
+    }
+}
+
+/// Syntax errors of one TOML file that are reported; one can drag many behind it.
+const SYNTAX_ERRORS_MAX: usize = 20;

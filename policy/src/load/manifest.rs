@@ -1,0 +1,157 @@
+//! `bundle.toml`: what this bundle is, and which tenants and profiles it speaks about.
+//!
+//! ```toml
+//! id = "demo"
+//! revision = 1                                  # grows with every change
+//! expires = 2031-12-31
+//! reason = "first bundle"
+//! profiles = ["civ-standard", "civ-strict"]     # guardrail profiles, mildest first
+//! [tenant.demo-benefits]                        # the folder tenants/demo-benefits
+//! domain = "demo/benefits/*"                    # the tenants about which its rules may speak
+//! owner = "benefits-office@agency.example"
+//! ```
+
+use std::collections::BTreeSet;
+
+use super::fields::{Fields, Place};
+use crate::{pattern, problem::did_you_mean, records::Manifest};
+
+/// Reads the file.
+pub(super) fn read(place: Place<'_>) -> Manifest {
+    let table = place.parse();
+    let mut fields = Fields::root(place, &table);
+    let mut manifest = Manifest::default();
+    if let Some(id) = fields.text("id").filter(|id| check_word(place, "id", id)) {
+        manifest.id = id.into_inner();
+    }
+    manifest.revision = fields.number("revision", 1).unwrap_or_default();
+    manifest.expires = fields.last_day("expires");
+    fields.text("reason");
+    fields.optional_text("ticket");
+    let mut seen = BTreeSet::new();
+    for profile in fields.some_texts("profiles") {
+        if !check_word(place, "profile", &profile) {
+            continue;
+        }
+        if !seen.insert(profile.get_ref().clone()) {
+            place.error(
+                profile.span(),
+                format!("profile `{}` is listed twice", profile.get_ref()),
+                None,
+            );
+            continue;
+        }
+        manifest.profiles.push(profile.into_inner().into());
+    }
+    for (folder, mut tenant) in fields.tables("tenant") {
+        tenant.text("owner");
+        let domain = tenant
+            .text("domain")
+            .and_then(|domain| tenant_pattern(place, &domain));
+        if check_word(place, "tenant", &folder)
+            && let Some(domain) = domain
+        {
+            manifest.tenants.insert(folder.into_inner(), domain);
+        }
+        tenant.done();
+    }
+    fields.done();
+    manifest
+}
+
+/// Whether a name is made of `a-z A-Z 0-9 . _ -` and starts with a letter or digit.
+pub(super) fn check_word(place: Place<'_>, what: &str, name: &toml::Spanned<String>) -> bool {
+    let fits = is_word(name.get_ref());
+    if !fits {
+        let hint = "letters, digits, `.`, `_` and `-`, at most 64";
+        place.error(
+            name.span(),
+            format!("`{}` is not a {what}", name.get_ref()),
+            Some(hint.into()),
+        );
+    }
+    fits
+}
+
+/// See [`check_word`].
+pub(super) fn is_word(name: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    (1..=64).contains(&name.len())
+        && name.bytes().all(inner)
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+/// A tenant pattern: `*`, `agency/*`, `agency/office/*` or `agency/office/mission`.
+pub(super) fn tenant_pattern(place: Place<'_>, text: &toml::Spanned<String>) -> Option<String> {
+    match check_tenant_pattern(text.get_ref()) {
+        Ok(()) => Some(text.get_ref().clone()),
+        Err((message, hint)) => {
+            place.error(text.span(), message, Some(hint));
+            None
+        }
+    }
+}
+
+/// Whether a text is a tenant pattern; if not, what is wrong and what to write.
+pub(super) fn check_tenant_pattern(text: &str) -> Result<(), (String, String)> {
+    let (stem, open) = match text.strip_suffix("/*") {
+        Some(stem) => (stem, true),
+        None if text == "*" => return Ok(()),
+        None => (text, false),
+    };
+    let parts: Vec<&str> = stem.split('/').collect();
+    if !parts.iter().all(|part| is_word(part)) {
+        return Err((
+            format!("`{text}` is not a tenant pattern"),
+            TENANT_HINT.into(),
+        ));
+    }
+    match (parts.len(), open) {
+        (3, false) | (1 | 2, true) => Ok(()),
+        (1 | 2, false) => Err((
+            format!("`{text}` is no tenant: it has fewer than three parts"),
+            format!("write `{text}/*` for all tenants below it"),
+        )),
+        _ => Err((format!("`{text}` has too many parts"), TENANT_HINT.into())),
+    }
+}
+
+/// Whether a text names one tenant under a declared domain; if not, says so.
+pub(super) fn check_tenant(
+    place: Place<'_>,
+    tenant: &toml::Spanned<String>,
+    manifest: &Manifest,
+) -> bool {
+    let name = tenant.get_ref();
+    if let Err((message, hint)) = check_tenant_pattern(name) {
+        place.error(tenant.span(), message, Some(hint));
+        return false;
+    }
+    if name.ends_with('*') {
+        place.error(
+            tenant.span(),
+            format!("`{name}` is a pattern, and one tenant is needed"),
+            Some(TENANT_HINT.into()),
+        );
+        return false;
+    }
+    let declared = manifest
+        .tenants
+        .values()
+        .any(|domain| pattern::under(name, domain));
+    if !declared {
+        let hint = did_you_mean(name, manifest.tenants.values().map(String::as_str))
+            .unwrap_or_else(|| "declare its domain under [tenant] in bundle.toml".into());
+        place.error(
+            tenant.span(),
+            format!("tenant `{name}` lies under no declared domain"),
+            Some(hint),
+        );
+    }
+    declared
+}
+
+const TENANT_HINT: &str = "write agency/office/mission, or end a shorter path with `/*`";

@@ -1,0 +1,210 @@
+//! `purposes.toml` and `authorities.toml`: what models may be used for, and who said so.
+//!
+//! ```toml
+//! [purpose."benefits.draft"]
+//! owner = "benefits-office@agency.example"
+//! about = "draft letters about benefits"
+//! expires = 2031-12-31
+//! high_impact = false                    # default; true needs `inventory` and `assessment`
+//! needs_lifted = ["AUP-2.1"]             # default none; clauses that an authority must lift
+//! [forbidden."nuclear.employment"]       # this and everything below it: nobody, ever
+//! clause = "RU-15"
+//! about = "nuclear employment decisions"
+//! ```
+//! ```toml
+//! [authority.AUTH-2026-014]
+//! official = "Deputy Secretary of …"
+//! tenant = "demo/logistics/*"
+//! purposes = ["logistics.plan"]
+//! lifts = ["AUP-2.1"]
+//! document = "3b7e…"                     # SHA-256 of the signed decision
+//! expires = 2031-12-31
+//! ```
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+
+use super::{
+    fields::{Fields, Place},
+    manifest::{check_word, tenant_pattern},
+};
+use crate::{
+    pattern,
+    problem::did_you_mean,
+    records::{Authority, Manifest, Purpose, Purposes},
+    time::UnixTime,
+};
+
+/// Reads `purposes.toml`.
+pub(super) fn read(place: Place<'_>) -> Purposes {
+    let table = place.parse();
+    let mut fields = Fields::root(place, &table);
+    let mut purposes = Purposes::default();
+    for (family, mut entry) in fields.tables("forbidden") {
+        entry.text("clause");
+        entry.text("about");
+        if check_word(place, "purpose", &family) {
+            purposes.forbidden.insert(family.into_inner());
+        }
+        entry.done();
+    }
+    for (name, mut entry) in fields.tables("purpose") {
+        let purpose = read_purpose(&mut entry);
+        if purposes.is_forbidden(name.get_ref()) {
+            place.error(
+                name.span(),
+                format!("purpose `{}` is forbidden further down", name.get_ref()),
+                None,
+            );
+        }
+        if check_word(place, "purpose", &name) {
+            purposes.registered.insert(name.into_inner(), purpose);
+        }
+        entry.done();
+    }
+    if purposes.registered.is_empty() && !place.problems.any_error() {
+        place.error(
+            0..0,
+            "no purpose is registered, so nothing can be permitted",
+            None,
+        );
+    }
+    fields.done();
+    purposes
+}
+
+/// One purpose. A wrong expiry is reported and counts as long past.
+fn read_purpose(fields: &mut Fields<'_>) -> Purpose {
+    fields.text("owner");
+    fields.text("about");
+    let inventory = fields.optional_text("inventory");
+    let assessment = fields.optional_text("assessment");
+    let high_impact = fields.flag("high_impact");
+    if high_impact && (inventory.is_none() || assessment.is_none()) {
+        fields.error(
+            "a high-impact purpose needs `inventory` and `assessment`",
+            None,
+        );
+    }
+    let expires = fields.last_day("expires").unwrap_or(UnixTime(i64::MIN));
+    let needs_lifted = clauses(fields, "needs_lifted");
+    Purpose {
+        expires,
+        needs_lifted,
+    }
+}
+
+/// Reads `authorities.toml`.
+pub(super) fn read_authorities(
+    place: Place<'_>,
+    purposes: &Purposes,
+    manifest: &Manifest,
+) -> Vec<Authority> {
+    let table = place.parse();
+    let mut fields = Fields::root(place, &table);
+    let mut authorities = Vec::new();
+    for (id, mut entry) in fields.tables("authority") {
+        let authority = read_authority(&id, &mut entry, purposes, manifest);
+        entry.done();
+        authorities.extend(authority.filter(|_| check_word(place, "authority id", &id)));
+    }
+    fields.done();
+    authorities
+}
+
+fn read_authority(
+    id: &Spanned<String>,
+    fields: &mut Fields<'_>,
+    purposes: &Purposes,
+    manifest: &Manifest,
+) -> Option<Authority> {
+    let place = fields.place;
+    fields.text("official");
+    fields.optional_text("about");
+    if let Some(document) = fields.text("document") {
+        check_sha256(place, &document);
+    }
+    let tenant = fields
+        .text("tenant")
+        .and_then(|text| declared_pattern(place, &text, manifest));
+    let named = fields.some_texts("purposes");
+    let names = || purposes.registered.keys().map(String::as_str);
+    let purposes_known = named
+        .iter()
+        .filter(|name| place.check_known("purpose", name, names()))
+        .count();
+    let asked: BTreeSet<&str> = purposes
+        .registered
+        .values()
+        .flat_map(|purpose| &purpose.needs_lifted)
+        .map(String::as_str)
+        .collect();
+    let lifts = fields.some_texts("lifts");
+    for clause in &lifts {
+        // A clause that no purpose asks for is most likely a slip of the pen.
+        place.check_known(
+            "clause (no purpose has it in `needs_lifted`)",
+            clause,
+            asked.iter().copied(),
+        );
+    }
+    let expires = fields.last_day("expires")?;
+    (purposes_known == named.len()).then_some(())?;
+    Some(Authority {
+        id: id.get_ref().as_str().into(),
+        tenant: tenant?,
+        purposes: named.into_iter().map(Spanned::into_inner).collect(),
+        lifts: lifts.into_iter().map(Spanned::into_inner).collect(),
+        expires,
+    })
+}
+
+/// A tenant pattern that covers or lies within a declared domain.
+fn declared_pattern(
+    place: Place<'_>,
+    text: &Spanned<String>,
+    manifest: &Manifest,
+) -> Option<String> {
+    let found = tenant_pattern(place, text)?;
+    let meets =
+        |domain: &String| pattern::contains(domain, &found) || pattern::contains(&found, domain);
+    if !manifest.tenants.values().any(meets) {
+        let hint = did_you_mean(&found, manifest.tenants.values().map(String::as_str));
+        place.error(
+            text.span(),
+            format!("`{found}` meets no declared tenant domain"),
+            hint,
+        );
+        return None;
+    }
+    Some(found)
+}
+
+/// Clause names such as `AUP-2.1`.
+fn clauses(fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
+    let clauses = fields.texts(key);
+    let place = fields.place;
+    clauses
+        .into_iter()
+        .filter(|clause| check_word(place, "clause", clause))
+        .map(Spanned::into_inner)
+        .collect()
+}
+
+/// Whether a text is a SHA-256 in lower-case hexadecimal; if not, says so.
+pub(super) fn check_sha256(place: Place<'_>, text: &Spanned<String>) -> bool {
+    let digits = text
+        .get_ref()
+        .bytes()
+        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let fits = digits && text.get_ref().len() == 64;
+    if !fits {
+        place.error(
+            text.span(),
+            "not a SHA-256 digest",
+            Some("write 64 lower-case hexadecimal digits".into()),
+        );
+    }
+    fits
+}

@@ -1,0 +1,451 @@
+//! `rules.csv`: typing every column of every row.
+//!
+//! ```text
+//! # p, rid, role, dom, obj, act, purp, label, zone, aal, win, obl, eft
+//! p, BA-101, role:benefits-app, demo/benefits/web, model/llama-3.3-70b, chat|complete, benefits.*, CUI:PRVCY, demo|opennet, aal2, *, civ-standard, allow
+//! p, B-900, role:suspended, *, *, *, *, U, *, aal1, *, -, deny
+//! ```
+//!
+//! A name that nothing bears is an error wherever it could turn a deny row off; on an allow row,
+//! where it only grants less, an unheld role or empty tenant is a warning.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use toml::Spanned;
+
+use super::{
+    csv,
+    fields::Place,
+    files::Files,
+    manifest::check_tenant_pattern,
+    roles::{Roles, check_role},
+};
+use crate::{
+    pattern,
+    problem::{Problems, did_you_mean},
+    records::{Attributes, Identities, Manifest, Purposes},
+    rule::{Action, Effect, Rule, RuleRef},
+    subject::{Assurance, EVERYONE, SUSPENDED},
+};
+
+/// Every word that a rule may use.
+pub(super) struct Known<'a> {
+    manifest: &'a Manifest,
+    attributes: &'a Attributes,
+    purposes: &'a Purposes,
+    roles: &'a Roles,
+    tenants: BTreeSet<&'a str>,
+    objects: Vec<String>,
+    actions: Vec<String>,
+    /// For allow rows: the registered ones.
+    granted_purposes: Vec<String>,
+    /// For deny rows: the forbidden families as well.
+    denied_purposes: Vec<String>,
+    zones: Vec<String>,
+    windows: Vec<String>,
+}
+
+impl<'a> Known<'a> {
+    pub(super) fn new(
+        manifest: &'a Manifest,
+        attributes: &'a Attributes,
+        purposes: &'a Purposes,
+        identities: &'a Identities,
+        roles: &'a Roles,
+    ) -> Self {
+        let models = attributes.models.keys().map(|name| format!("model/{name}"));
+        let tools = attributes.tools.iter().map(|name| format!("tool/{name}"));
+        let families = purposes
+            .forbidden
+            .iter()
+            .flat_map(|family| [family.clone(), format!("{family}.*")]);
+        let granted_purposes: Vec<String> = purposes.registered.keys().cloned().collect();
+        Self {
+            manifest,
+            attributes,
+            purposes,
+            roles,
+            tenants: identities
+                .by_principal
+                .values()
+                .map(|identity| identity.tenant.as_str())
+                .collect(),
+            objects: models.chain(tools).collect(),
+            actions: Action::ALL.map(|action| action.to_string()).into(),
+            denied_purposes: granted_purposes.iter().cloned().chain(families).collect(),
+            granted_purposes,
+            zones: attributes.zones.keys().cloned().collect(),
+            windows: attributes.windows.keys().cloned().collect(),
+        }
+    }
+}
+
+/// Reads every `rules.csv`, the baseline's first.
+pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Vec<Rule> {
+    let mut ids: BTreeMap<String, RuleRef> = BTreeMap::new();
+    let mut contents: BTreeMap<Vec<String>, RuleRef> = BTreeMap::new();
+    let mut rules = Vec::new();
+    for (folder, source) in files.named("rules.csv") {
+        let file: Arc<Path> = source.path.as_path().into();
+        let scope = match folder {
+            None => Scope::Baseline,
+            Some(folder) => Scope::Tenant(known.manifest.tenants.get(folder)),
+        };
+        let reader = Reader {
+            place: Place { source, problems },
+            known,
+            scope,
+        };
+        for row in csv::rows(reader.place) {
+            let Some(cells) = csv::cells_of(reader.place, &row, &COLUMNS) else {
+                continue;
+            };
+            let [_, rid, ..] = cells;
+            let site = RuleRef::new(rid.get_ref().clone(), Arc::clone(&file), row.line);
+            reader.check_repetition(cells, &site, &mut ids, &mut contents);
+            rules.extend(reader.rule(cells, site));
+        }
+    }
+    rules
+}
+
+/// About whom a file may speak, and how.
+#[derive(Clone, Copy)]
+enum Scope<'a> {
+    /// About everybody, but it only forbids.
+    Baseline,
+    /// About the declared domain; `None` if the folder is not declared, which is reported already.
+    Tenant(Option<&'a String>),
+}
+
+/// One `rules.csv` while it is read.
+struct Reader<'a> {
+    place: Place<'a>,
+    known: &'a Known<'a>,
+    scope: Scope<'a>,
+}
+
+type Cell = Spanned<String>;
+
+impl Reader<'_> {
+    /// The typed row, if every column is right. All columns are looked at in any case.
+    fn rule(&self, cells: &[Cell; 13], reference: RuleRef) -> Option<Rule> {
+        let [
+            _,
+            rid,
+            role,
+            dom,
+            obj,
+            act,
+            purp,
+            label,
+            zone,
+            aal,
+            win,
+            obl,
+            eft,
+        ] = cells;
+        let known = self.known;
+        let deny = self.is_deny(eft);
+        let purposes = if deny == Some(true) {
+            &known.denied_purposes
+        } else {
+            &known.granted_purposes
+        };
+        let id = self.check_id(rid);
+        let role = self.role(role, dom, deny);
+        let tenant = self.tenant(dom, deny);
+        let objects = self.names("object", obj, &known.objects);
+        let actions = self.names("action", act, &known.actions);
+        let purposes = self.purposes(purp, purposes, deny);
+        let label = self
+            .place
+            .label(label, known.attributes.needs.iter().map(String::as_str));
+        let zones = self.names("zone", zone, &known.zones);
+        let assurance = self.assurance(aal, deny);
+        let windows = self.names("window", win, &known.windows);
+        let effect = self.effect(obl, deny);
+        id.then_some(Rule {
+            reference,
+            role: role?,
+            tenant: tenant?,
+            objects: objects?,
+            actions: actions?,
+            purposes: purposes?,
+            label: label?,
+            zones: zones?,
+            assurance: assurance?,
+            windows: windows?,
+            effect: effect?,
+        })
+    }
+
+    /// Whether the row denies; `None` if the effect is no effect, which is reported.
+    fn is_deny(&self, eft: &Cell) -> Option<bool> {
+        match eft.get_ref().as_str() {
+            "allow" => {
+                if matches!(self.scope, Scope::Baseline) {
+                    let hint = "write the row in a tenant's rules.csv";
+                    self.place
+                        .error(eft.span(), "the baseline only forbids", Some(hint.into()));
+                }
+                Some(false)
+            }
+            "deny" => Some(true),
+            other => {
+                let hint = did_you_mean(other, ["allow", "deny"])
+                    .unwrap_or_else(|| "write `allow` or `deny`".into());
+                self.place
+                    .error(eft.span(), format!("unknown effect `{other}`"), Some(hint));
+                None
+            }
+        }
+    }
+
+    /// A rule id goes into every entry that the rule decides, so it is short and plain.
+    fn check_id(&self, rid: &Cell) -> bool {
+        let id = rid.get_ref();
+        let fits = super::manifest::is_word(id) && id.len() <= ID_BYTES_MAX;
+        if !fits {
+            let hint = "letters, digits, `.`, `_` and `-`, at most 32, as in `BA-101`";
+            self.place.error(
+                rid.span(),
+                format!("`{id}` is not a rule id"),
+                Some(hint.into()),
+            );
+        }
+        fits
+    }
+
+    /// A role that somebody under the row's tenants holds.
+    fn role(&self, role: &Cell, dom: &Cell, deny: Option<bool>) -> Option<String> {
+        let name = role.get_ref();
+        if !check_role(self.place, role) {
+            return None;
+        }
+        let held =
+            name == EVERYONE || name == SUSPENDED || self.known.roles.is_held(name, dom.get_ref());
+        if !held {
+            let hint = did_you_mean(name, self.known.roles.names().chain([EVERYONE, SUSPENDED]));
+            self.idle(
+                role,
+                format!("nobody under `{}` holds `{name}`", dom.get_ref()),
+                hint,
+                deny,
+            );
+        }
+        Some(name.clone())
+    }
+
+    /// A tenant pattern within the file's scope, under which somebody is.
+    fn tenant(&self, dom: &Cell, deny: Option<bool>) -> Option<String> {
+        let name = dom.get_ref();
+        if let Err((message, hint)) = check_tenant_pattern(name) {
+            self.place.error(dom.span(), message, Some(hint));
+            return None;
+        }
+        if let Scope::Tenant(domain) = self.scope
+            && !pattern::contains(domain?, name)
+        {
+            let message = format!("`{name}` lies outside this folder's domain `{}`", domain?);
+            self.place.error(
+                dom.span(),
+                message,
+                Some("rules about others belong to the baseline".into()),
+            );
+            return None;
+        }
+        if !self
+            .known
+            .tenants
+            .iter()
+            .any(|tenant| pattern::under(tenant, name))
+        {
+            let hint = did_you_mean(name, self.known.tenants.iter().copied());
+            self.idle(dom, format!("no principal belongs to `{name}`"), hint, deny);
+        }
+        Some(name.clone())
+    }
+
+    /// A row that speaks about nobody: an error on a deny row, which somebody relies upon.
+    fn idle(&self, cell: &Cell, message: String, hint: Option<String>, deny: Option<bool>) {
+        match deny {
+            Some(false) => self.place.warning(cell.span(), message, hint),
+            Some(true) | None => self.place.error(cell.span(), message, hint),
+        }
+    }
+
+    /// A name pattern: `*`, or alternatives each of which is known or ends in `*` and covers
+    /// something known. Returned without spaces.
+    fn names(&self, what: &str, cell: &Cell, known: &[String]) -> Option<String> {
+        if cell.get_ref() == "*" {
+            return Some("*".into());
+        }
+        let mut at = cell.span().start;
+        let mut names = Vec::new();
+        let mut sound = true;
+        for part in cell.get_ref().split('|') {
+            let name = part.trim();
+            let from = at + (part.len() - part.trim_start().len());
+            at += part.len() + 1;
+            sound &= self.check_name(
+                what,
+                &Spanned::new(from..from + name.len(), name.to_owned()),
+                known,
+            );
+            names.push(name);
+        }
+        sound.then(|| names.join("|"))
+    }
+
+    /// One alternative of a name pattern.
+    fn check_name(&self, what: &str, name: &Cell, known: &[String]) -> bool {
+        let text = name.get_ref();
+        if known.contains(text) {
+            return true;
+        }
+        let (message, hint) = match text.strip_suffix('*') {
+            _ if text.is_empty() => (format!("an empty {what}"), "write `*` for all".to_owned()),
+            Some("") => (
+                "`*` covers everything beside it".into(),
+                "write `*` alone".into(),
+            ),
+            Some(prefix) if prefix.contains('*') => (
+                "`*` may only be the last character".into(),
+                "write one prefix".into(),
+            ),
+            Some(prefix) if known.iter().any(|name| name.starts_with(prefix)) => return true,
+            Some(_) => (
+                format!("`{text}` covers no registered {what}"),
+                nearest(text, known),
+            ),
+            None if text.contains('*') => (
+                "`*` may only be the last character".into(),
+                "write one prefix".into(),
+            ),
+            None => (format!("unknown {what} `{text}`"), nearest(text, known)),
+        };
+        self.place.error(name.span(), message, Some(hint));
+        false
+    }
+
+    /// As [`Reader::names`]; an allow row cannot name a forbidden purpose.
+    fn purposes(&self, cell: &Cell, known: &[String], deny: Option<bool>) -> Option<String> {
+        let forbidden = |name: &str| {
+            self.known
+                .purposes
+                .is_forbidden(name.trim().trim_end_matches(".*"))
+        };
+        if deny != Some(true) && cell.get_ref().split('|').any(forbidden) {
+            self.place.error(
+                cell.span(),
+                format!("`{}` is forbidden to everybody", cell.get_ref()),
+                None,
+            );
+            return None;
+        }
+        self.names("purpose", cell, known)
+    }
+
+    /// The least assurance. A deny row holds at any assurance, so it says `aal1`.
+    fn assurance(&self, aal: &Cell, deny: Option<bool>) -> Option<Assurance> {
+        let Ok(assurance) = aal.get_ref().parse() else {
+            let hint = did_you_mean(aal.get_ref(), ["aal1", "aal2", "aal3"]);
+            self.place.error(
+                aal.span(),
+                format!("unknown assurance `{}`", aal.get_ref()),
+                hint,
+            );
+            return None;
+        };
+        if deny == Some(true) && assurance != Assurance::Aal1 {
+            let hint = "a better key must not escape a deny row: write `aal1`";
+            self.place.error(
+                aal.span(),
+                "a deny row holds at any assurance",
+                Some(hint.into()),
+            );
+            return None;
+        }
+        Some(assurance)
+    }
+
+    /// What the row does: an allow row names a profile, a deny row `-`.
+    fn effect(&self, obl: &Cell, deny: Option<bool>) -> Option<Effect> {
+        let name = obl.get_ref();
+        if deny? {
+            if name != "-" {
+                self.place.error(
+                    obl.span(),
+                    "a deny row has no obligation",
+                    Some("write `-`".into()),
+                );
+                return None;
+            }
+            return Some(Effect::Deny);
+        }
+        let profiles = &self.known.manifest.profiles;
+        let position = profiles.iter().position(|profile| **profile == **name);
+        if position.is_none() {
+            let hint = did_you_mean(name, profiles.iter().map(AsRef::as_ref))
+                .unwrap_or_else(|| "list it in `profiles` of bundle.toml".into());
+            self.place.error(
+                obl.span(),
+                format!("unknown guardrail profile `{name}`"),
+                Some(hint),
+            );
+        }
+        position.map(|profile| Effect::Allow { profile })
+    }
+
+    /// Rule ids are unique in the bundle, and no row says what another says already.
+    fn check_repetition(
+        &self,
+        cells: &[Cell; 13],
+        site: &RuleRef,
+        ids: &mut BTreeMap<String, RuleRef>,
+        contents: &mut BTreeMap<Vec<String>, RuleRef>,
+    ) {
+        let [_, rid, content @ ..] = cells;
+        if let Some(first) = ids.get(site.id()) {
+            let message = format!(
+                "rule id `{}` is taken by {}:{}",
+                site.id(),
+                first.file().display(),
+                first.line()
+            );
+            self.place
+                .error(rid.span(), message, Some("choose another".into()));
+            return;
+        }
+        ids.insert(site.id().to_owned(), site.clone());
+        let content: Vec<String> = content.iter().map(|cell| cell.get_ref().clone()).collect();
+        match contents.get(&content) {
+            Some(first) => {
+                let message = format!("rule `{}` says the same as {first}", site.id());
+                self.place
+                    .warning(rid.span(), message, Some("remove one".into()));
+            }
+            None => _ = contents.insert(content, site.clone()),
+        }
+    }
+}
+
+/// What to write instead of a name that is not known.
+fn nearest(name: &str, known: &[String]) -> String {
+    did_you_mean(name, known.iter().map(String::as_str)).unwrap_or_else(|| match known {
+        few if few.len() <= 8 => format!("known: {}", few.join(", ")),
+        _ => "register it first".into(),
+    })
+}
+
+const COLUMNS: [&str; 13] = [
+    "p", "rid", "role", "dom", "obj", "act", "purp", "label", "zone", "aal", "win", "obl", "eft",
+];
+
+/// Longest rule id.
+const ID_BYTES_MAX: usize = 32;

@@ -1,0 +1,234 @@
+//! What is wrong with a bundle, and exactly where.
+//!
+//! The loader never stops at the first mistake: every check reports into [`Problems`] and goes on, so
+//! that an admin sees all of them at once.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt, ops::Range, path::PathBuf};
+
+/// One mistake in one file of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file; for [`Policy::load`](crate::Policy::load) with the bundle's folder in front.
+    pub file: PathBuf,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// The bytes in question, in the file as it is on disk.
+    pub span: Range<usize>,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to write instead, where that is known.
+    pub hint: Option<String>,
+    /// Whether the bundle is refused for it.
+    pub severity: Severity,
+}
+
+/// How bad a [`Problem`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The bundle is refused.
+    Error,
+    /// The bundle loads, and somebody should look.
+    Warning,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            file,
+            line,
+            column,
+            message,
+            ..
+        } = self;
+        write!(
+            f,
+            "{}:{line}:{column}: {}: {message}",
+            file.display(),
+            self.severity
+        )?;
+        match &self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// The text of one file, able to say where a byte is.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    line_starts: Vec<usize>,
+}
+
+impl Source {
+    pub(crate) fn new(path: PathBuf, text: String) -> Self {
+        let after_newline = text.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(after_newline).collect();
+        Self {
+            path,
+            text,
+            line_starts,
+        }
+    }
+
+    /// Line of a byte, from 1.
+    pub(crate) fn line(&self, at: usize) -> u32 {
+        let lines = self.line_starts.partition_point(|start| *start <= at);
+        u32::try_from(lines).unwrap_or(u32::MAX)
+    }
+
+    /// The bytes of a line, from 1, without its end.
+    pub(crate) fn line_span(&self, line: u32) -> Range<usize> {
+        let nth = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+        let start = self
+            .line_starts
+            .get(nth)
+            .copied()
+            .unwrap_or(self.text.len());
+        let rest = self.text.get(start..).unwrap_or_default();
+        start..start + rest.lines().next().unwrap_or_default().len()
+    }
+
+    /// Column of a byte in characters, from 1.
+    fn column(&self, at: usize) -> u32 {
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = line
+            .checked_sub(1)
+            .and_then(|nth| self.line_starts.get(nth))
+            .copied()
+            .unwrap_or_default();
+        let before = self.text.get(start..at).unwrap_or_default();
+        u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX)
+    }
+}
+
+/// Collects problems while a bundle is read.
+#[derive(Default)]
+pub(crate) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    /// Reports an error at `span` of `source`.
+    pub(crate) fn error(
+        &self,
+        source: &Source,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.report(source, span, message.into(), hint, Severity::Error);
+    }
+
+    /// Reports a warning at `span` of `source`.
+    pub(crate) fn warning(
+        &self,
+        source: &Source,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        self.report(source, span, message.into(), hint, Severity::Warning);
+    }
+
+    /// Reports an error about a file as a whole, at 1:1.
+    pub(crate) fn file(&self, path: PathBuf, message: impl Into<String>, hint: Option<String>) {
+        self.error(&Source::new(path, String::new()), 0..0, message, hint);
+    }
+
+    fn report(
+        &self,
+        source: &Source,
+        span: Range<usize>,
+        message: String,
+        hint: Option<String>,
+        severity: Severity,
+    ) {
+        let (line, column) = (source.line(span.start), source.column(span.start));
+        let file = source.path.clone();
+        self.0.borrow_mut().push(Problem {
+            file,
+            line,
+            column,
+            span,
+            message,
+            hint,
+            severity,
+        });
+    }
+
+    /// Whether anything so far refuses the bundle.
+    pub(crate) fn any_error(&self) -> bool {
+        self.0
+            .borrow()
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The files about which something was reported.
+    pub(crate) fn file_names(&self) -> BTreeSet<PathBuf> {
+        self.0
+            .borrow()
+            .iter()
+            .map(|problem| problem.file.clone())
+            .collect()
+    }
+
+    /// Everything reported, by file and position.
+    pub(crate) fn into_sorted(self) -> Vec<Problem> {
+        let mut all = self.0.into_inner();
+        all.sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
+        all
+    }
+}
+
+/// "did you mean …?" for a word that is not among `known`, if one is near enough.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    let near = |name: &&'a str| {
+        let distance = edits(&word.to_lowercase(), &name.to_lowercase());
+        (distance <= (word.chars().count() / 3).max(1)).then_some(distance)
+    };
+    let (_, best) = known
+        .into_iter()
+        .filter_map(|name| Some((near(&name)?, name)))
+        .min()?;
+    Some(format!("did you mean `{best}`?"))
+}
+
+/// Edit distance counting a swap of neighbours as one edit (optimal string alignment).
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+    let mut before = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut best = (cell(&last, j) + usize::from(x != y))
+                .min(cell(&last, j + 1) + 1)
+                .min(cell(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(cell(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    cell(&last, b.len())
+}
+
+#[cfg(test)]
+mod tests;

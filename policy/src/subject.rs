@@ -1,0 +1,145 @@
+//! Who is asking: the attributes that a bundle gives a principal.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use crate::label::Label;
+
+/// Authenticator assurance (NIST SP 800-63B), lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Assurance {
+    /// Some assurance: one factor.
+    Aal1,
+    /// High: two factors, or a bound service key.
+    Aal2,
+    /// Very high: a hardware key with verified possession.
+    Aal3,
+}
+
+/// An authenticated principal with its attributes.
+///
+/// Only [`Policy::subject`](crate::Policy::subject) makes one, and it remembers the snapshot that it
+/// came from: another snapshot refuses to decide about it, since its clearance may be out of date.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) assurance: Assurance,
+    pub(crate) snapshot: Arc<str>,
+}
+
+/// One checked record of `identities.toml`, with the roles that `roles.csv` gives it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) principal: String,
+    pub(crate) tenant: String,
+    pub(crate) clearance: Label,
+    pub(crate) assurance: Assurance,
+    pub(crate) purposes: Vec<String>,
+    pub(crate) default_purpose: String,
+    /// All roles in the own tenant, inherited ones included, sorted.
+    pub(crate) roles: Vec<String>,
+}
+
+/// What a verified client certificate says about its holder.
+#[derive(Debug, Clone, Copy)]
+pub struct CertificateFacts<'a> {
+    /// Subject alternative names of type URI, as written.
+    pub san_uris: &'a [&'a str],
+    /// Subject alternative names of type DNS; compared without regard to case.
+    pub san_dns: &'a [&'a str],
+    /// SHA-256 of the DER encoding, 64 lower-case hexadecimal digits.
+    pub sha256: &'a str,
+}
+
+impl Subject {
+    /// The principal with its namespace, such as `svc:benefits-app`.
+    #[must_use]
+    pub fn principal(&self) -> &str {
+        &self.identity.principal
+    }
+
+    /// Agency, office and mission, such as `demo/benefits/web`.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        &self.identity.tenant
+    }
+
+    /// The highest label whose data the principal may handle.
+    #[must_use]
+    pub fn clearance(&self) -> &Label {
+        &self.identity.clearance
+    }
+
+    /// The assurance of this session.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        self.assurance
+    }
+
+    /// The purposes that the principal may select.
+    #[must_use]
+    pub fn purposes(&self) -> &[String] {
+        &self.identity.purposes
+    }
+
+    /// The purpose that holds when the caller selects none.
+    #[must_use]
+    pub fn default_purpose(&self) -> &str {
+        &self.identity.default_purpose
+    }
+
+    /// All roles in the own tenant, inherited ones included, sorted; `role:everyone` is not listed.
+    #[must_use]
+    pub fn roles(&self) -> &[String] {
+        &self.identity.roles
+    }
+
+    /// The same subject with its assurance capped by what the authenticator proved. Never raises.
+    #[must_use]
+    pub fn with_assurance(mut self, cap: Assurance) -> Self {
+        self.assurance = self.assurance.min(cap);
+        self
+    }
+
+    /// Whether the principal holds the role in its own tenant.
+    pub(crate) fn holds(&self, role: &str) -> bool {
+        role == EVERYONE || self.identity.roles.iter().any(|held| held == role)
+    }
+}
+
+impl fmt::Display for Assurance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Aal1 => "aal1",
+            Self::Aal2 => "aal2",
+            Self::Aal3 => "aal3",
+        })
+    }
+}
+
+/// The text is none of `aal1`, `aal2`, `aal3`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an assurance level (aal1, aal2, aal3)")]
+pub struct AssuranceError;
+
+impl FromStr for Assurance {
+    type Err = AssuranceError;
+
+    fn from_str(text: &str) -> Result<Self, AssuranceError> {
+        match text {
+            "aal1" => Ok(Self::Aal1),
+            "aal2" => Ok(Self::Aal2),
+            "aal3" => Ok(Self::Aal3),
+            _ => Err(AssuranceError),
+        }
+    }
+}
+
+/// The role that every subject holds.
+pub(crate) const EVERYONE: &str = "role:everyone";
+
+/// The role whose holders are refused everything, before any rule is asked.
+pub(crate) const SUSPENDED: &str = "role:suspended";
+
+/// The namespaces of principals. `role:` is not among them: a subject spelled like a role would hold
+/// that role by casbin's reflexive `g`.
+pub(crate) const NAMESPACES: [&str; 5] = ["svc:", "oidc:", "piv:", "dod:", "spiffe:"];

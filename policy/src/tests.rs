@@ -1,0 +1,19 @@
+//! Behaviour of the whole crate: the demo bundle, casbin's traps, laws, seeded mistakes.
+
+use std::path::{Path, PathBuf};
+
+use proptest::test_runner::Config;
+
+mod demo;
+mod support;
+
+/// Cases per property: 2,000, or 200,000 with `PORTCULLIS_SOAK=1`.
+pub(crate) fn cases() -> Config {
+    let soak = std::env::var("PORTCULLIS_SOAK").is_ok_and(|value| value == "1");
+    Config::with_cases(if soak { 200_000 } else { 2_000 })
+}
+
+/// The folder of the demo bundle.
+pub(crate) fn demo_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
+}
