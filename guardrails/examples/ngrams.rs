@@ -5,9 +5,9 @@
 //! ngrams speed                                        mean time of one window of 600 characters
 //! ```
 //!
-//! `features` cuts every text into windows of WORDS words that share OVERLAP words, and writes four little-endian
-//! files into DIR: `texts.u32` (the line each window came from), `counts.u32` (features per window), `ids.u32` and
-//! `values.f32` (all windows' features, one after another).
+//! `features` cuts every text into windows of WORDS words that share OVERLAP words, and writes little-endian files into
+//! DIR: per window `texts.u32` (the line it came from), `bounds.u32` (its first byte and its end in the text) and
+//! `counts.u32` (its features); `ids.u32` and `values.f32` hold all windows' features, one after another.
 
 use std::error::Error;
 use std::fs::File;
@@ -35,12 +35,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn write_features(words: usize, overlap: usize, dir: &Path) -> Result<(), Box<dyn Error>> {
     let create = |name| File::create(dir.join(name)).map(BufWriter::new);
-    let (mut texts, mut counts) = (create("texts.u32")?, create("counts.u32")?);
+    let (mut texts, mut bounds, mut counts) = (create("texts.u32")?, create("bounds.u32")?, create("counts.u32")?);
     let (mut ids, mut values) = (create("ids.u32")?, create("values.f32")?);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let text: String = serde_json::from_str(&line?)?;
         for window in ngrams::windows(&text, words, overlap) {
-            let features = ngrams::features(text.get(window).unwrap_or_default());
+            let features = ngrams::features(text.get(window.clone()).unwrap_or_default());
+            bounds.write_all(&u32::try_from(window.start)?.to_le_bytes())?;
+            bounds.write_all(&u32::try_from(window.end)?.to_le_bytes())?;
             texts.write_all(&u32::try_from(number)?.to_le_bytes())?;
             counts.write_all(&u32::try_from(features.ids.len())?.to_le_bytes())?;
             for id in &features.ids {
@@ -51,7 +53,7 @@ fn write_features(words: usize, overlap: usize, dir: &Path) -> Result<(), Box<dy
             }
         }
     }
-    for mut file in [texts, counts, ids, values] {
+    for mut file in [texts, bounds, counts, ids, values] {
         file.flush()?;
     }
     Ok(())
