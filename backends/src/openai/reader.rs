@@ -116,6 +116,10 @@ impl Reader {
     }
 
     fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<UpstreamError> {
+        // A first event may bring the next deadline nearer.
+        if self.silence.next() < self.timer.deadline() {
+            self.timer.as_mut().reset(self.silence.next());
+        }
         loop {
             ready!(self.timer.as_mut().poll(context));
             if let Some(clock) = self.silence.ran_out() {

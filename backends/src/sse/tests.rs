@@ -140,11 +140,13 @@ fn cut_at(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<&[u8]> {
     cuts.retain(|cut| *cut <= bytes.len());
     cuts.sort_unstable();
     let mut pieces = Vec::new();
-    let mut start = 0;
-    for cut in cuts.into_iter().chain([bytes.len()]) {
-        pieces.push(&bytes[start..cut]);
-        start = cut;
+    let mut rest = bytes;
+    for cut in cuts {
+        let (piece, after) = rest.split_at(cut - (bytes.len() - rest.len()));
+        pieces.push(piece);
+        rest = after;
     }
+    pieces.push(rest);
     pieces
 }
 
