@@ -22,14 +22,6 @@
 //! What it cannot do: it believes the labels that it is given (finding markings in text is the
 //! guardrails' work), and it decides one request without memory of earlier ones.
 
-#![cfg_attr(
-    test,
-    expect(
-        clippy::indexing_slicing,
-        reason = "a test that indexes wrongly fails, as it should"
-    )
-)]
-
 mod decision;
 mod label;
 mod load;

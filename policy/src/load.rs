@@ -7,8 +7,8 @@
 //!
 //! Invariants: a bundle with one error loads not at all; a file that is not read is an error, since
 //! somebody believes that it is in force; no value is repaired or guessed. Later checks still run
-//! after earlier ones failed, so that all problems come at once; only the matcher needs a clean
-//! bundle.
+//! after earlier ones failed, so that all problems come at once. Two exceptions: where a TOML file is
+//! missing or no TOML, only the form of the other files is checked; the matcher needs a clean bundle.
 //!
 //! Bounds: [`FILES_MAX`] files of [`FILE_BYTES_MAX`] bytes, [`SECTION_ROWS_MAX`] rows a section.
 
@@ -36,8 +36,9 @@ mod roles;
 mod rules;
 mod sections;
 
-use fields::Place;
+use fields::{Fields, Place};
 use files::Files;
+use roles::Roles;
 
 /// Most files that a bundle may hold.
 pub(crate) const FILES_MAX: usize = 4096;
@@ -106,45 +107,41 @@ impl Policy {
 struct Draft {
     files: Files,
     template: Template,
+    records: Records,
+    rules: Vec<Rule>,
+}
+
+/// The content of the TOML files, and of `roles.csv`.
+struct Records {
     manifest: Manifest,
     attributes: Attributes,
     purposes: Purposes,
     authorities: Vec<Authority>,
     identities: Identities,
-    rules: Vec<Rule>,
+    roles: Roles,
 }
 
 impl Draft {
-    /// Reads all files. `None` only when `model.conf` cannot be used; other problems are reported and
-    /// reading goes on.
+    /// Reads all files. `None` only where the rest could not be read without misleading problems.
     fn read(files: Vec<(PathBuf, Vec<u8>)>, problems: &Problems) -> Option<Self> {
         let files = Files::sort(files, problems);
-        let place = |name: &str| files.source(name).map(|source| Place { source, problems });
-        let manifest = place("bundle.toml").map(manifest::read).unwrap_or_default();
-        let attributes = place("attributes.toml")
-            .map(attributes::read)
-            .unwrap_or_default();
-        let purposes = place("purposes.toml")
-            .map(purposes::read)
-            .unwrap_or_default();
-        let authorities = place("authorities.toml")
-            .map(|place| purposes::read_authorities(place, &purposes, &manifest))
-            .unwrap_or_default();
-        let mut identities = place("identities.toml")
-            .map(|place| identities::read(place, &manifest, &attributes, &purposes))
-            .unwrap_or_default();
-        files.check_tenants(&manifest, problems);
-        let roles = roles::read(&files, &manifest, &mut identities, problems);
-        let known = rules::Known::new(&manifest, &attributes, &purposes, &identities, &roles);
-        let rules = rules::read(&files, &known, problems);
-        let template = place("model.conf").and_then(template)?;
+        let template = files
+            .source("model.conf")
+            .and_then(|source| template(Place { source, problems }));
+        let Some(records) = Records::read(&files, problems) else {
+            for (_, source) in files
+                .named("rules.csv")
+                .into_iter()
+                .chain(files.named("roles.csv"))
+            {
+                csv::rows(Place { source, problems });
+            }
+            return None;
+        };
+        let rules = rules::read(&files, &rules::Known::new(&records), problems);
         Some(Self {
-            template,
-            manifest,
-            attributes,
-            purposes,
-            authorities,
-            identities,
+            template: template?,
+            records,
             rules,
             files,
         })
@@ -152,7 +149,7 @@ impl Draft {
 
     /// Sorts the rules into sections and compiles them.
     fn compile(self, problems: &Problems) -> Option<Policy> {
-        let tenants = sections::sort(&self.identities, &self.rules);
+        let tenants = sections::sort(&self.records.identities, &self.rules);
         self.check_sizes(&tenants, problems);
         let sections = tenants.values().flat_map(|tenant| tenant.sections.values());
         let rows = sections.map(|section| {
@@ -169,13 +166,21 @@ impl Draft {
                 return None;
             }
         };
+        let Records {
+            manifest,
+            attributes,
+            purposes,
+            authorities,
+            identities,
+            ..
+        } = self.records;
         let policy = Policy {
             digest: self.files.digest().into(),
-            manifest: self.manifest,
-            attributes: self.attributes,
-            purposes: self.purposes,
-            authorities: self.authorities,
-            identities: self.identities,
+            manifest,
+            attributes,
+            purposes,
+            authorities,
+            identities,
             rules: self.rules,
             tenants,
             matcher,
@@ -186,13 +191,17 @@ impl Draft {
 
     /// Every principal's roles, inherited ones included.
     fn links(&self) -> impl Iterator<Item = RoleLink<'_>> {
-        self.identities.by_principal.values().flat_map(|identity| {
-            identity.roles.iter().map(|role| RoleLink {
-                principal: &identity.principal,
-                role,
-                tenant: &identity.tenant,
+        self.records
+            .identities
+            .by_principal
+            .values()
+            .flat_map(|identity| {
+                identity.roles.iter().map(|role| RoleLink {
+                    principal: &identity.principal,
+                    role,
+                    tenant: &identity.tenant,
+                })
             })
-        })
     }
 
     /// A decision costs time per row of its section: warns of large ones and refuses huge ones.
@@ -217,6 +226,47 @@ impl Draft {
     }
 }
 
+impl Records {
+    /// Reads the records. `None` if a file is missing or no TOML: everything that refers to it would
+    /// be reported as unknown, and bury the one mistake.
+    fn read(files: &Files, problems: &Problems) -> Option<Self> {
+        let parsed = RECORD_FILES.map(|name| {
+            let place = Place {
+                source: files.source(name)?,
+                problems,
+            };
+            Some((place, place.parse()?))
+        });
+        let [
+            Some(bundle),
+            Some(attributes),
+            Some(purposes),
+            Some(authorities),
+            Some(identities),
+        ] = &parsed
+        else {
+            return None;
+        };
+        let manifest = manifest::read(Fields::root(bundle));
+        let attributes = attributes::read(Fields::root(attributes));
+        let purposes = purposes::read(Fields::root(purposes));
+        let authorities =
+            purposes::read_authorities(Fields::root(authorities), &purposes, &manifest);
+        let mut identities =
+            identities::read(Fields::root(identities), &manifest, &attributes, &purposes);
+        files.check_tenants(&manifest, problems);
+        let roles = roles::read(files, &manifest, &mut identities, problems);
+        Some(Self {
+            manifest,
+            attributes,
+            purposes,
+            authorities,
+            identities,
+            roles,
+        })
+    }
+}
+
 /// The fixed model, if the file is the one whose digest is compiled in.
 fn template(place: Place<'_>) -> Option<Template> {
     let digest = files::sha256(&[place.source.text.as_bytes()]);
@@ -231,3 +281,12 @@ fn template(place: Place<'_>) -> Option<Template> {
     }
     template
 }
+
+/// In the order in which they are read.
+const RECORD_FILES: [&str; 5] = [
+    "bundle.toml",
+    "attributes.toml",
+    "purposes.toml",
+    "authorities.toml",
+    "identities.toml",
+];

@@ -260,6 +260,3 @@ fn undecided(reason: UndecidedReason, section: usize, detail: &str) -> Undecided
         detail: format!("section {section}: {detail}"),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -196,14 +196,14 @@ pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
-    let near = |name: &&'a str| {
+    let near = |name: &'a str| {
         let distance = edits(&word.to_lowercase(), &name.to_lowercase());
         (distance <= (word.chars().count() / 3).max(1)).then_some(distance)
     };
-    let (_, best) = known
+    let named = known
         .into_iter()
-        .filter_map(|name| Some((near(&name)?, name)))
-        .min()?;
+        .filter(|name| !name.is_empty() && *name != word);
+    let (_, best) = named.filter_map(|name| Some((near(name)?, name))).min()?;
     Some(format!("did you mean `{best}`?"))
 }
 

@@ -168,6 +168,12 @@ impl Policy {
             })
     }
 
+    /// How many rules the bundle holds.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
     /// The models of `attributes.toml`.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.attributes.models.keys().map(String::as_str)

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use proptest::test_runner::Config;
 
 mod demo;
+mod laws;
+mod mistakes;
 mod support;
+mod traps;
 
 /// Cases per property: 2,000, or 200,000 with `PORTCULLIS_SOAK=1`.
 pub(crate) fn cases() -> Config {

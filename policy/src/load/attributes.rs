@@ -31,9 +31,8 @@ use super::{
 use crate::{label::Label, problem::did_you_mean, records::Attributes, time::Window};
 
 /// Reads the file.
-pub(super) fn read(place: Place<'_>) -> Attributes {
-    let table = place.parse();
-    let mut fields = Fields::root(place, &table);
+pub(super) fn read(mut fields: Fields<'_>) -> Attributes {
+    let place = fields.place;
     let mut attributes = Attributes {
         needs: needs(&mut fields),
         ..Attributes::default()

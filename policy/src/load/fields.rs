@@ -39,17 +39,13 @@ impl<'a> Place<'a> {
         self.problems.warning(self.source, span, message, hint);
     }
 
-    /// Parses the file as TOML. With a syntax error nothing of the file is used: a half-read
-    /// registry would only raise a second, misleading problem for everything it lacks.
-    pub(super) fn parse(self) -> DeTable<'a> {
+    /// Parses the file as TOML; `None` with its syntax errors reported.
+    pub(super) fn parse(self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(&self.source.text);
         for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
             self.error(error.span().unwrap_or(0..0), error.message(), None);
         }
-        match errors.is_empty() {
-            true => table.into_inner(),
-            false => DeTable::new(),
-        }
+        errors.is_empty().then(|| table.into_inner())
     }
 
     /// Whether `name` is one of `known`; if not, says so.
@@ -127,9 +123,9 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn root(place: Place<'a>, table: &'a DeTable<'a>) -> Self {
+    pub(super) fn root((place, table): &'a (Place<'a>, DeTable<'a>)) -> Self {
         Self {
-            place,
+            place: *place,
             table,
             header: 0..0,
             asked: Vec::new(),

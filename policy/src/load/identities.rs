@@ -31,13 +31,12 @@ use crate::{
 
 /// Reads the file. Roles are added later, from the tenants' `roles.csv`.
 pub(super) fn read(
-    place: Place<'_>,
+    mut fields: Fields<'_>,
     manifest: &Manifest,
     attributes: &Attributes,
     purposes: &Purposes,
 ) -> Identities {
-    let table = place.parse();
-    let mut fields = Fields::root(place, &table);
+    let place = fields.place;
     let mut identities = Identities::default();
     for (principal, mut entry) in fields.tables("identity") {
         let well_named = check_principal(place, &principal);

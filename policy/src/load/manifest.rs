@@ -17,9 +17,8 @@ use super::fields::{Fields, Place};
 use crate::{pattern, problem::did_you_mean, records::Manifest};
 
 /// Reads the file.
-pub(super) fn read(place: Place<'_>) -> Manifest {
-    let table = place.parse();
-    let mut fields = Fields::root(place, &table);
+pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
+    let place = fields.place;
     let mut manifest = Manifest::default();
     if let Some(id) = fields.text("id").filter(|id| check_word(place, "id", id)) {
         manifest.id = id.into_inner();
@@ -48,10 +47,11 @@ pub(super) fn read(place: Place<'_>) -> Manifest {
         let domain = tenant
             .text("domain")
             .and_then(|domain| tenant_pattern(place, &domain));
-        if check_word(place, "tenant", &folder)
-            && let Some(domain) = domain
-        {
-            manifest.tenants.insert(folder.into_inner(), domain);
+        if check_word(place, "tenant", &folder) {
+            // A tenant whose domain is wrong still exists, so that its files are not reported too.
+            manifest
+                .tenants
+                .insert(folder.into_inner(), domain.unwrap_or_else(|| "*".into()));
         }
         tenant.done();
     }

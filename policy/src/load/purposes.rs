@@ -37,9 +37,8 @@ use crate::{
 };
 
 /// Reads `purposes.toml`.
-pub(super) fn read(place: Place<'_>) -> Purposes {
-    let table = place.parse();
-    let mut fields = Fields::root(place, &table);
+pub(super) fn read(mut fields: Fields<'_>) -> Purposes {
+    let place = fields.place;
     let mut purposes = Purposes::default();
     for (family, mut entry) in fields.tables("forbidden") {
         entry.text("clause");
@@ -54,7 +53,7 @@ pub(super) fn read(place: Place<'_>) -> Purposes {
         if purposes.is_forbidden(name.get_ref()) {
             place.error(
                 name.span(),
-                format!("purpose `{}` is forbidden further down", name.get_ref()),
+                format!("purpose `{}` lies in a forbidden family", name.get_ref()),
                 None,
             );
         }
@@ -97,12 +96,11 @@ fn read_purpose(fields: &mut Fields<'_>) -> Purpose {
 
 /// Reads `authorities.toml`.
 pub(super) fn read_authorities(
-    place: Place<'_>,
+    mut fields: Fields<'_>,
     purposes: &Purposes,
     manifest: &Manifest,
 ) -> Vec<Authority> {
-    let table = place.parse();
-    let mut fields = Fields::root(place, &table);
+    let place = fields.place;
     let mut authorities = Vec::new();
     for (id, mut entry) in fields.tables("authority") {
         let authority = read_authority(&id, &mut entry, purposes, manifest);
@@ -143,11 +141,14 @@ fn read_authority(
     let lifts = fields.some_texts("lifts");
     for clause in &lifts {
         // A clause that no purpose asks for is most likely a slip of the pen.
-        place.check_known(
-            "clause (no purpose has it in `needs_lifted`)",
-            clause,
-            asked.iter().copied(),
-        );
+        if !asked.contains(clause.get_ref().as_str()) {
+            let message = format!("no purpose has `{}` in `needs_lifted`", clause.get_ref());
+            place.error(
+                clause.span(),
+                message,
+                did_you_mean(clause.get_ref(), asked.iter().copied()),
+            );
+        }
     }
     let expires = fields.last_day("expires")?;
     (purposes_known == named.len()).then_some(())?;

@@ -124,11 +124,12 @@ impl Reader<'_> {
     /// Adds one link, if it is sound.
     fn link(&mut self, [_, member, role, tenant]: &[Spanned<String>; 4]) {
         let place = self.place;
+        let tenant_is_sound =
+            check_tenant(place, tenant, self.manifest) && self.check_domain(tenant);
         let sound = [
-            self.check_member(member, tenant.get_ref()),
-            check_role(place, role),
-            self.check_assignable(role),
-            check_tenant(place, tenant, self.manifest) && self.check_domain(tenant),
+            tenant_is_sound,
+            self.check_member(member, tenant_is_sound.then_some(tenant.get_ref())),
+            check_role(place, role) && self.check_assignable(role),
         ];
         if sound.contains(&false) {
             return;
@@ -162,8 +163,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A member is a role, or a principal of that tenant.
-    fn check_member(&self, member: &Spanned<String>, tenant: &str) -> bool {
+    /// A member is a role, or a principal of that tenant (not compared if either is in doubt).
+    fn check_member(&self, member: &Spanned<String>, tenant: Option<&String>) -> bool {
         let name = member.get_ref();
         if name == EVERYONE || name == SUSPENDED {
             self.place.error(
@@ -184,7 +185,8 @@ impl Reader<'_> {
                 principals.keys().map(String::as_str),
             );
         };
-        let belongs = identity.tenant == tenant || identity.tenant.is_empty();
+        let comparable = tenant.filter(|_| !identity.tenant.is_empty());
+        let belongs = comparable.is_none_or(|tenant| *tenant == identity.tenant);
         if !belongs {
             let message = format!(
                 "`{name}` belongs to tenant `{}`, so it cannot hold a role here",

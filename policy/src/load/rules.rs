@@ -18,7 +18,7 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    csv,
+    Records, csv,
     fields::Place,
     files::Files,
     manifest::check_tenant_pattern,
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     pattern,
     problem::{Problems, did_you_mean},
-    records::{Attributes, Identities, Manifest, Purposes},
+    records::{Attributes, Manifest, Purposes},
     rule::{Action, Effect, Rule, RuleRef},
     subject::{Assurance, EVERYONE, SUSPENDED},
 };
@@ -38,6 +38,8 @@ pub(super) struct Known<'a> {
     attributes: &'a Attributes,
     purposes: &'a Purposes,
     roles: &'a Roles,
+    /// Those that have a principal. The empty one is that of an identity whose tenant is wrong: it may
+    /// be any, so nothing is said about missing ones then.
     tenants: BTreeSet<&'a str>,
     objects: Vec<String>,
     actions: Vec<String>,
@@ -50,13 +52,15 @@ pub(super) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(
-        manifest: &'a Manifest,
-        attributes: &'a Attributes,
-        purposes: &'a Purposes,
-        identities: &'a Identities,
-        roles: &'a Roles,
-    ) -> Self {
+    pub(super) fn new(records: &'a Records) -> Self {
+        let Records {
+            manifest,
+            attributes,
+            purposes,
+            identities,
+            roles,
+            ..
+        } = records;
         let models = attributes.models.keys().map(|name| format!("model/{name}"));
         let tools = attributes.tools.iter().map(|name| format!("tool/{name}"));
         let families = purposes
@@ -157,8 +161,8 @@ impl Reader<'_> {
             &known.granted_purposes
         };
         let id = self.check_id(rid);
-        let role = self.role(role, dom, deny);
         let tenant = self.tenant(dom, deny);
+        let role = self.role(role, tenant.as_deref(), deny);
         let objects = self.names("object", obj, &known.objects);
         let actions = self.names("action", act, &known.actions);
         let purposes = self.purposes(purp, purposes, deny);
@@ -222,18 +226,18 @@ impl Reader<'_> {
     }
 
     /// A role that somebody under the row's tenants holds.
-    fn role(&self, role: &Cell, dom: &Cell, deny: Option<bool>) -> Option<String> {
+    fn role(&self, role: &Cell, tenant: Option<&str>, deny: Option<bool>) -> Option<String> {
         let name = role.get_ref();
         if !check_role(self.place, role) {
             return None;
         }
-        let held =
-            name == EVERYONE || name == SUSPENDED || self.known.roles.is_held(name, dom.get_ref());
-        if !held {
-            let hint = did_you_mean(name, self.known.roles.names().chain([EVERYONE, SUSPENDED]));
+        let roles = self.known.roles;
+        let held = name == EVERYONE || name == SUSPENDED || roles.is_held(name, tenant?);
+        if !held && !self.known.tenants.contains("") {
+            let hint = did_you_mean(name, roles.names().chain([EVERYONE, SUSPENDED]));
             self.idle(
                 role,
-                format!("nobody under `{}` holds `{name}`", dom.get_ref()),
+                format!("nobody under `{}` holds `{name}`", tenant?),
                 hint,
                 deny,
             );
@@ -259,13 +263,10 @@ impl Reader<'_> {
             );
             return None;
         }
-        if !self
-            .known
-            .tenants
-            .iter()
-            .any(|tenant| pattern::under(tenant, name))
-        {
-            let hint = did_you_mean(name, self.known.tenants.iter().copied());
+        let tenants = &self.known.tenants;
+        let meant = |tenant: &&str| tenant.is_empty() || pattern::under(tenant, name);
+        if !tenants.is_empty() && !tenants.iter().any(meant) {
+            let hint = did_you_mean(name, tenants.iter().copied());
             self.idle(dom, format!("no principal belongs to `{name}`"), hint, deny);
         }
         Some(name.clone())

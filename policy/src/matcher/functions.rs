@@ -77,6 +77,3 @@ fn in_scope(data: &str, cell: &str) -> bool {
         },
     }
 }
-
-#[cfg(test)]
-mod tests;
