@@ -1,1 +1,76 @@
-//! audit.
+//! What happened, provably: an append-only log that is durable before anybody acts on it.
+//!
+//! # Map
+//!
+//! | file | owns |
+//! |---|---|
+//! | `log` | what callers see: reserve, intent, outcome; exactly one outcome for each intent |
+//! | `entry` | what may be written, its exact bytes, the strict way back |
+//! | `desk` | the queue, the places, the space: what callers and threads share |
+//! | `sequencer` | **the commit protocol**: the one thread that writes. Start reading here |
+//! | `wal` | the write-ahead log's bytes |
+//! | `storekeeper` | spare segments, made ahead of need |
+//! | `publisher` | tiles, volumes, checkpoints: derived, off the commit path |
+//! | `recover`, `tail` | what a crash can leave, and how it is put right |
+//! | `verify` | the whole log checked from its files alone |
+//! | `merkle`, `tiles`, `proof` | the RFC 6962 tree and its C2SP layout |
+//! | `checkpoint`, `seal`, `keyfile` | signatures, sealed bodies, keys |
+//! | `storage`, `clock` | the seams: disk and time, and their fakes |
+//!
+//! `FORMAT.md` beside this crate's manifest specifies the files, so that someone can write a
+//! verifier without this code.
+//!
+//! # What holds
+//!
+//! - A [`Receipt`] exists only for an entry that is on the disk.
+//! - Each intent has exactly one outcome, whatever is cancelled, fails or crashes.
+//! - Whoever holds a [`Reservation`] can be written: places and space are set aside first.
+//! - Nothing a caller typed is in an entry: it cannot be spelled ([`entry`]).
+//! - What was under a published checkpoint is never given up: a log that lost it does not open.
+//!
+//! # What it cannot do
+//!
+//! It has never heard of HTTP, rules or detectors. It orders by index, not by time. It proves
+//! nothing against someone who holds the signing key and the disk, until a checkpoint has left the
+//! machine.
+//!
+//! # Bounds
+//!
+//! Requests in flight: [`Settings::queue_max`]. An entry: 65,535 bytes. An entry with its bodies:
+//! a segment. The write-ahead log: 64 segments. Memory: the queue, a segment while publishing, and
+//! 256 entries at the tree's edge.
+
+mod checkpoint;
+mod clock;
+mod content;
+mod desk;
+pub mod entry;
+mod keyfile;
+mod log;
+mod merkle;
+mod publisher;
+mod recover;
+mod seal;
+mod sequencer;
+mod settings;
+mod storage;
+mod storekeeper;
+mod tail;
+mod tiles;
+mod wal;
+
+pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, VerifyKey};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use entry::{
+    Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
+    FieldPath, FieldPattern, GuardLoad, Hit, Intent, LibraryLoad, Name, Op, Outcome, OutcomeStatus,
+    PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind, RequestId, Source, Stage,
+    Start, Tokens, Verdict, Who,
+};
+pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
+pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
+pub use recover::{OpenError, Recovery};
+pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
+pub use settings::Settings;
+pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};
+pub use tail::{Damage, DamageKind};

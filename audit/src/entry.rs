@@ -1,0 +1,650 @@
+//! What is written down: the entries, their exact bytes, and the way back.
+//!
+//! An entry is one JSON object, UTF-8, integers only, written once and never re-serialised: **the
+//! leaf of the tree is the stored bytes exactly**. An example, wrapped here for reading:
+//!
+//! ```text
+//! {"type":"req.deny","ts":1790000000000000000,"boot":"5bd1e8d3a9b1c204","n":17,
+//!  "body":[{"dir":"request","epoch":"90b1…","commit":"5c04…","ct":"77aa…","vol":0,"at":4096,"len":345}],
+//!  "req":"01998a5e-…","op":"chat_completions","src":{"ip":"10.0.0.7","port":53211,"listener":"data"},
+//!  "http":403,"code":"access_denied","stage":"authorize","checks":[],"dropped":0}
+//! ```
+//!
+//! Invariants, all of them re-checked by [`parse`] on every stored leaf:
+//! - the envelope (`type ts boot n`, then `cut body omitted` where there is something to say) comes
+//!   first, the type's own fields follow, each in the order of its struct;
+//! - unknown keys, repeated keys, spaces and numbers with a fraction do not parse: an entry that
+//!   serialises to other bytes than those stored is not an entry;
+//! - every text is a word of [`words`]: nothing a caller typed can be spelled.
+//!
+//! Bounds: [`ENTRY_BYTES_MAX`] per entry, [`HITS_MAX`] hits per check, [`BODIES_MAX`] bodies. What
+//! does not fit is cut and the cut is counted in the entry, hits first, then whole checks.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+mod bytes;
+mod words;
+
+pub(crate) use bytes::{Envelope, Payload, Peek, compose, peek};
+pub use bytes::{NotAnEntry, StoredEntry, parse};
+pub use words::{
+    Digest, EntryIndex, FieldPath, FieldPattern, NAME_BYTES_MAX, Name, NotAWord, RequestId, Tag,
+};
+
+/// The longest entry, in bytes: C2SP tlog-tiles stores the length of an entry in 16 bits.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+
+/// The most hits listed by one [`Check`]; the rest are counted in `more`.
+pub const HITS_MAX: usize = 16;
+
+/// The most bodies one entry refers to.
+pub const BODIES_MAX: usize = 8;
+
+/// The most finish reasons an [`Outcome`] lists (one per choice).
+pub const FINISH_MAX: usize = 16;
+
+/// Everything an entry can be. The `type` of the stored object says which.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Entry {
+    /// `req.intent`: about to ask a model.
+    Intent(Intent),
+    /// `req.outcome`: how that ended. Exactly one for each intent.
+    Outcome(Outcome),
+    /// `req.deny` or `req.undecided`: refused before any model was asked.
+    Refusal(Refusal),
+    /// What the gateway reports of itself.
+    Event(Event),
+    /// `boot`: this log was opened.
+    Boot(Boot),
+    /// `shutdown`: this log was closed in order.
+    Shutdown(Nothing),
+    /// `key.epoch`: bodies are sealed under a new epoch key from here on.
+    Epoch(Epoch),
+    /// `audit.degraded`: requests are being refused because they cannot be recorded.
+    Degraded(Degraded),
+    /// `audit.restored`: recording works again.
+    Restored(Restored),
+    /// `req.late`: an outcome became durable after its writer had given up waiting for it.
+    Late(Late),
+    /// `heartbeat`: nothing happened, and the log was alive to say so.
+    Heartbeat(Nothing),
+}
+
+/// The operation asked for. A path that is not one of ours is `unknown`, never its text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// `POST /v1/chat/completions`
+    ChatCompletions,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/embeddings`
+    Embeddings,
+    /// `GET /v1/models`
+    Models,
+    /// `GET /v1/models/{id}`
+    Model,
+    /// `POST /v1/moderations`
+    Moderations,
+    /// `POST /v1/responses`
+    Responses,
+    /// `POST /v1/messages`
+    Messages,
+    /// `POST /v1/messages/count_tokens`
+    CountTokens,
+    /// `GET /v1/portcullis/decisions/{request-id}`
+    Decisions,
+    /// None of these.
+    Unknown,
+}
+
+/// Where a request came from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The peer's address.
+    pub ip: IpAddr,
+    /// The peer's port.
+    pub port: u16,
+    /// The listener's configured name.
+    pub listener: Name,
+}
+
+/// How the caller proved who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// An API key.
+    ApiKey,
+    /// A client certificate.
+    ClientCertificate,
+    /// A key and a certificate that map to one principal.
+    Both,
+}
+
+/// Who asked, as mapped by the operator's identities.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Who {
+    /// The principal with its namespace: `svc:payroll`.
+    pub principal: Name,
+    /// The tenant domain: `agency/office/mission`.
+    pub tenant: Name,
+    /// What proved it.
+    pub credential: CredentialKind,
+    /// The user behind a trusted front end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<Name>,
+}
+
+/// The policy in force and the rule that matched.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRef {
+    /// Digest of the bundle.
+    pub digest: Digest,
+    /// The rule's id.
+    pub rule: Name,
+    /// The file that holds the rule.
+    pub file: Name,
+    /// The line of the rule in that file, from one.
+    pub line: u32,
+    /// The obligation profile that applied.
+    pub profile: Name,
+    /// The registered purpose of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Name>,
+}
+
+/// Which text was checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// What the caller sent.
+    Prompt,
+    /// What the model answered.
+    Answer,
+}
+
+/// What a detector says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Nothing found.
+    Pass,
+    /// Found, below what blocks.
+    Flag,
+    /// Found.
+    Block,
+}
+
+/// What was done about it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Let through.
+    Allow,
+    /// Let through and marked.
+    Flag,
+    /// Let through with the matched bytes masked.
+    Redact,
+    /// Stopped.
+    Block,
+}
+
+/// One detector that ran. What did not run is not listed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The detector's registered name.
+    pub detector: Name,
+    /// Its major version.
+    pub version: u32,
+    /// The first digits of the digest of its model or rule file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Name>,
+    /// Which text it read.
+    pub stage: Stage,
+    /// The fields it read, and how many of each.
+    pub fields: Vec<(FieldPattern, u32)>,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Microseconds taken.
+    pub us: u64,
+    /// What it said, over all fields.
+    pub verdict: Verdict,
+    /// What was done, over all hits.
+    pub action: Action,
+    /// What it found, at most [`HITS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hits: Vec<Hit>,
+    /// Hits that are not listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more: u32,
+}
+
+/// One finding. It says where and what kind, never the matched text.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hit {
+    /// Where.
+    pub path: FieldPath,
+    /// The detector's label: `us_ssn`, `prompt_attack`.
+    pub label: Name,
+    /// Score times 10,000, 0..=10,000.
+    pub score: u16,
+    /// Threshold times 10,000, 0..=10,000.
+    pub threshold: u16,
+    /// What was done.
+    pub action: Action,
+    /// How many of the same kind at that place.
+    pub n: u32,
+}
+
+/// About to ask a model. Durable before any byte goes upstream.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The request.
+    pub req: RequestId,
+    /// What is asked.
+    pub op: Op,
+    /// Whether the answer is streamed.
+    pub stream: bool,
+    /// From where.
+    pub src: Source,
+    /// By whom.
+    pub who: Who,
+    /// The model as configured.
+    pub model: Name,
+    /// The backend chosen.
+    pub backend: Name,
+    /// Under which rule.
+    pub policy: PolicyRef,
+    /// The data label of the request: the high-water mark of its parts.
+    pub label: Name,
+    /// What was checked on the prompt.
+    pub checks: Vec<Check>,
+    /// How many unknown keys were dropped.
+    pub dropped: u32,
+}
+
+/// How an intent ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeStatus {
+    /// The whole answer was about to be released.
+    Completed,
+    /// A check on the answer stopped it.
+    Blocked,
+    /// The upstream said no, or nonsense.
+    UpstreamError,
+    /// The upstream was silent for too long.
+    UpstreamTimeout,
+    /// The upstream's stream had no end mark.
+    UpstreamIncomplete,
+    /// The upstream refused our credential.
+    UpstreamAuth,
+    /// The client left.
+    ClientGone,
+    /// A check could not decide.
+    GuardrailUnavailable,
+    /// The outcome could not be recorded in time; the end of the answer was not released.
+    AuditUnavailable,
+    /// A bound of our own was reached.
+    Overloaded,
+    /// The request's writer vanished without saying how it ended.
+    Abandoned,
+    /// The process ended before it could say.
+    UnknownCrash,
+    /// The gateway was shut down first.
+    Shutdown,
+}
+
+/// Token counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// Prompt tokens.
+    pub input: u64,
+    /// Completion tokens.
+    pub output: u64,
+    /// Whether we estimated them (an upper bound) rather than were told.
+    pub estimated: bool,
+}
+
+/// How a request that reached a model ended. Durable before the end goes to the client.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The request.
+    pub req: RequestId,
+    /// Its intent's place in the log. [`crate::Pending::outcome`] writes the true one.
+    pub intent: EntryIndex,
+    /// How it ended.
+    pub status: OutcomeStatus,
+    /// The status sent downstream, 0 when none was.
+    pub http: u16,
+    /// The error code sent downstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Name>,
+    /// Finish reasons, one per choice, at most [`FINISH_MAX`].
+    pub finish: Vec<Name>,
+    /// Token counts, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+    /// What was checked on the answer.
+    pub checks: Vec<Check>,
+    /// Milliseconds from the request's first byte to this.
+    pub ms_total: u32,
+    /// Milliseconds to the first byte sent downstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ms_first_byte: Option<u32>,
+    /// Bytes of answer text released before this.
+    pub released_bytes: u64,
+}
+
+impl Outcome {
+    /// The outcome that says only how it ended.
+    pub fn bare(req: RequestId, intent: EntryIndex, status: OutcomeStatus) -> Outcome {
+        Outcome {
+            req,
+            intent,
+            status,
+            http: 0,
+            code: None,
+            finish: Vec::new(),
+            tokens: None,
+            checks: Vec::new(),
+            ms_total: 0,
+            ms_first_byte: None,
+            released_bytes: 0,
+        }
+    }
+}
+
+/// Whether a refusal was a decision or the want of one. They never share an entry type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum RefusalKind {
+    /// `req.deny`: decided, and the answer is no.
+    #[default]
+    Deny,
+    /// `req.undecided`: could not decide.
+    Undecided,
+}
+
+/// Refused before any model was asked. Durable before the refusal is sent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// Denied, or undecided: the entry's type.
+    #[serde(skip)]
+    pub kind: RefusalKind,
+    /// The request.
+    pub req: RequestId,
+    /// What was asked.
+    pub op: Op,
+    /// From where.
+    pub src: Source,
+    /// By whom, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Who>,
+    /// The model as configured, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<Name>,
+    /// The status sent downstream.
+    pub http: u16,
+    /// The error code sent downstream.
+    pub code: Name,
+    /// The pipeline stage that refused.
+    pub stage: Name,
+    /// The rule that refused, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyRef>,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// How many unknown keys were dropped.
+    pub dropped: u32,
+}
+
+/// What the gateway reports of itself, through [`crate::Log::record`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// `start`: the gateway began to serve.
+    Start(Start),
+    /// `policy.load`: a bundle is in force from here on.
+    PolicyLoad(PolicyLoad),
+    /// `policy.rejected`: a reload failed and the old bundle stays.
+    PolicyRejected(PolicyRejected),
+    /// `guard.load`: a detector is in force from here on.
+    GuardLoad(GuardLoad),
+    /// `library.load`: a native library was loaded.
+    LibraryLoad(LibraryLoad),
+    /// `conn.summary`: connections that never became a request.
+    ConnSummary(ConnSummary),
+}
+
+/// The gateway began to serve.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The program's version.
+    pub version: Name,
+    /// Digest of the configuration file.
+    pub config: Digest,
+}
+
+/// A policy bundle came into force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyLoad {
+    /// The bundle's registered name.
+    pub bundle: Name,
+    /// Its digest.
+    pub digest: Digest,
+    /// How many rules it holds.
+    pub rules: u32,
+}
+
+/// A policy reload failed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyRejected {
+    /// Digest of the bundle that stays in force.
+    pub kept: Digest,
+    /// How many problems the new one had.
+    pub problems: u32,
+}
+
+/// A detector came into force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuardLoad {
+    /// Its registered name.
+    pub detector: Name,
+    /// Its major version.
+    pub version: u32,
+    /// Digest of its model or rules.
+    pub digest: Digest,
+}
+
+/// A native library was loaded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LibraryLoad {
+    /// Its registered name.
+    pub library: Name,
+    /// Digest of the file, as checked before loading.
+    pub digest: Digest,
+}
+
+/// Connections of one kind that ended below the first request head.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnSummary {
+    /// The listener's configured name.
+    pub listener: Name,
+    /// Why they ended: `tls_handshake`, `header_timeout`, `pre_auth_limit`.
+    pub reason: Name,
+    /// The network they came from.
+    pub prefix: IpAddr,
+    /// How many leading bits of it count.
+    pub bits: u8,
+    /// How many connections.
+    pub count: u64,
+    /// Over how many seconds.
+    pub seconds: u32,
+}
+
+/// The log was opened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Boot {
+    /// The log's origin.
+    pub origin: Name,
+    /// The version of this format.
+    pub format: u32,
+    /// The tree size found.
+    pub found: u64,
+    /// Whether it had been closed in order.
+    pub clean: bool,
+    /// Bytes after the last commit that were dropped: never acknowledged to anybody.
+    pub torn_bytes: u64,
+    /// Intents without an outcome; each gets `unknown_crash`.
+    pub open: u32,
+}
+
+/// A new epoch key.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    /// The epoch.
+    pub epoch: Tag,
+    /// Digest of its file under `keyring/`.
+    pub keyring: Digest,
+    /// Digest of the recipient's public key.
+    pub recipient: Digest,
+}
+
+/// Why requests are refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No space is left for an intent and its outcome.
+    Full,
+    /// A write or a flush failed.
+    Failed,
+    /// Writes do not return.
+    Stalled,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Full => "full",
+            Reason::Failed => "failed",
+            Reason::Stalled => "stalled",
+        })
+    }
+}
+
+/// Requests are being refused.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Degraded {
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Recording works again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restored {
+    /// Why it had not.
+    pub reason: Reason,
+    /// Since when, unix nanoseconds.
+    pub since: u64,
+    /// How many requests were refused meanwhile for want of a record.
+    pub refused: u64,
+    /// How many outcomes had to wait; they are entries of their own.
+    pub owed: u32,
+}
+
+/// An outcome became durable too late: its writer had given up, and the end was not released.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Late {
+    /// The request.
+    pub req: RequestId,
+    /// The outcome's place in the log.
+    pub outcome: EntryIndex,
+}
+
+/// An entry that says everything by its type and time.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Which way a body went.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What went (or would have gone) upstream.
+    Request,
+    /// What went (or would have gone) downstream.
+    Response,
+}
+
+impl Direction {
+    /// The word in entries and in the sealing's associated data.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Direction::Request => "request",
+            Direction::Response => "response",
+        }
+    }
+}
+
+/// A sealed body that belongs to an entry. Written by the log itself.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BodyRef {
+    /// Which way it went.
+    pub dir: Direction,
+    /// The epoch whose key opens it.
+    pub epoch: Tag,
+    /// SHA-256 of a sealed salt and the plaintext: proves the text without revealing it.
+    pub commit: Digest,
+    /// SHA-256 of the sealed bytes.
+    pub ct: Digest,
+    /// The content volume that holds them.
+    pub vol: u32,
+    /// The byte offset there.
+    pub at: u64,
+    /// How many sealed bytes.
+    pub len: u64,
+}
+
+/// A body that could not be kept.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Omitted {
+    /// Which way it went.
+    pub dir: Direction,
+    /// How many bytes of plaintext it had.
+    pub bytes: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Private keys on disk: PEM, PKCS#8, readable by the owner alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use zeroize::Zeroizing;
+
+use crate::checkpoint::KeyError;
+
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
+const END: &str = "-----END PRIVATE KEY-----";
+/// A PKCS#8 document of the keys used here is under 300 bytes.
+const FILE_BYTES_MAX: u64 = 16 * 1024;
+
+/// Reads the PKCS#8 document of a PEM file, refusing one that others may read.
+pub(crate) fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Exposed(mode));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    decode(&text).ok_or(KeyError::Malformed)
+}
+
+/// Writes a PKCS#8 document to a new PEM file, durable on return.
+pub(crate) fn create(path: &Path, der: &[u8]) -> Result<(), KeyError> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(encode(der).as_bytes())?;
+    file.sync_all()?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(())
+}
+
+fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (body, _) = rest.split_once(END)?;
+    let digits = Zeroizing::new(body.split_whitespace().collect::<String>());
+    BASE64.decode(digits.as_bytes()).ok().map(Zeroizing::new)
+}
+
+fn encode(der: &[u8]) -> Zeroizing<String> {
+    let digits = Zeroizing::new(BASE64.encode(der));
+    let mut text = Zeroizing::new(String::from(BEGIN));
+    for (at, digit) in digits.chars().enumerate() {
+        if at % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(digit);
+    }
+    text.push('\n');
+    text.push_str(END);
+    text.push('\n');
+    text
+}

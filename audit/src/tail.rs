@@ -1,0 +1,322 @@
+//! Reading the write-ahead log: which segments count, and what they commit to.
+//!
+//! Recovery, [`verify`](crate::verify) and [`entries`](crate::entries) read the same tail by the
+//! same rules; nothing here writes.
+//!
+//! The rules, with `published` the size of the last checkpoint:
+//! 1. A segment **counts** when its header is whole and its own, and it holds a whole commit or is
+//!    marked clean. Anything else is a spare, or a segment whose first flush never returned.
+//! 2. The tail starts at the last counting segment whose base is not beyond `published`; earlier
+//!    ones are leftovers, everything in them is published.
+//! 3. From each segment to the next, commits are taken up to the next one's base and must arrive
+//!    there exactly. What lies beyond was never acknowledged: that segment failed.
+//! 4. Where the frames end, [`Frames::later_commit`] decides between a torn tail and damage.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::entry::EntryIndex;
+use crate::storage::Storage;
+use crate::storekeeper::WAL;
+use crate::wal::{Commit, Content, Frames, Header};
+
+/// Something in the log's files is not as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Damage {
+    /// The first entry that is affected, where one can be named.
+    pub index: Option<EntryIndex>,
+    /// The file.
+    pub file: PathBuf,
+    /// The byte offset there, where one can be named.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub fault: DamageKind,
+}
+
+/// What is wrong.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DamageKind {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// The file should be there.
+    #[error("is missing")]
+    Missing,
+    /// The file has another length than it must.
+    #[error("has another length than it must")]
+    Length,
+    /// The checkpoint is not one, or its signature does not hold.
+    #[error("{0}")]
+    Checkpoint(#[from] crate::checkpoint::BadCheckpoint),
+    /// The tree under the checkpoint is not the tree of the stored hashes.
+    #[error("does not lead to the root that the checkpoint signs")]
+    Root,
+    /// A stored hash is not that of the entry.
+    #[error("does not match the hash in the tree")]
+    Hash,
+    /// A partial tile is not the beginning of the tile.
+    #[error("is not the beginning of its tile")]
+    Partial,
+    /// The bytes are not an entry.
+    #[error("is not an entry: {0}")]
+    Entry(#[from] crate::entry::NotAnEntry),
+    /// A frame of the write-ahead log that had been flushed does not hold.
+    #[error("a frame that had been committed does not hold")]
+    Frame,
+    /// The write-ahead log does not go on where it must.
+    #[error("does not go on where the log left off, at {0}")]
+    Gap(u64),
+    /// The write-ahead log commits to another tree.
+    #[error("commits to another tree than its entries make")]
+    Commit,
+    /// A sealed body is not what its entry says.
+    #[error("is not the sealed body that the entry refers to")]
+    Body,
+    /// An epoch's key file is not what its entry says.
+    #[error("is not the key file that the log announced")]
+    Keyring,
+    /// Entries contradict each other.
+    #[error("{0}")]
+    Story(&'static str),
+    /// A file that nothing accounts for.
+    #[error("is not a file of this log")]
+    Stray,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(index) = self.index {
+            write!(f, "entry {index}, ")?;
+        }
+        write!(f, "{}", self.file.display())?;
+        if let Some(offset) = self.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        write!(f, ": {}", self.fault)
+    }
+}
+
+impl std::error::Error for Damage {}
+
+impl Damage {
+    pub(crate) fn new(file: &Path, fault: DamageKind) -> Damage {
+        Damage {
+            index: None,
+            file: file.to_owned(),
+            offset: None,
+            fault,
+        }
+    }
+
+    pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Damage {
+        let fault = match error.kind() {
+            io::ErrorKind::NotFound => DamageKind::Missing,
+            io::ErrorKind::UnexpectedEof => DamageKind::Length,
+            _ => DamageKind::Unreadable(error.to_string()),
+        };
+        Damage::new(file, fault)
+    }
+
+    pub(crate) fn at(self, offset: u64) -> Damage {
+        Damage {
+            offset: Some(offset),
+            ..self
+        }
+    }
+
+    pub(crate) fn of(self, index: u64) -> Damage {
+        Damage {
+            index: Some(EntryIndex(index)),
+            ..self
+        }
+    }
+}
+
+/// A segment that counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    pub(crate) id: u64,
+    pub(crate) header: Header,
+    /// Where its frames begin.
+    pub(crate) start: u64,
+}
+
+/// The segments that hold what is not published, and maybe a little that is, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) segments: Vec<Found>,
+    /// The highest number of any segment, counting or not.
+    pub(crate) last_number: u64,
+}
+
+/// A batch whose commit is whole.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    pub(crate) file: &'a Path,
+    pub(crate) entries: Vec<Stored<'a>>,
+    pub(crate) commit: Commit,
+}
+
+/// An entry of a batch, with the sealed bodies that follow it.
+#[derive(Debug)]
+pub(crate) struct Stored<'a> {
+    pub(crate) index: u64,
+    pub(crate) leaf: &'a [u8],
+    /// The segment offset of its frame.
+    pub(crate) offset: u64,
+    pub(crate) bodies: Vec<(u64, &'a [u8])>,
+}
+
+/// Where the tail ends.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    /// The tree size of the last commit.
+    pub(crate) size: u64,
+    /// For each segment, where its last commit ends.
+    pub(crate) ends: Vec<u64>,
+    /// Where the last batch begins in the last segment.
+    pub(crate) last_batch: u64,
+    /// Whole frames after the last commit: never acknowledged.
+    pub(crate) torn_bytes: u64,
+}
+
+impl Tail {
+    /// Finds the tail of a log whose last checkpoint has this size.
+    ///
+    /// No segments when none counts; `Gap` when all begin beyond the checkpoint.
+    pub(crate) fn find(
+        storage: &dyn Storage,
+        dir: &Path,
+        mark: [u8; 8],
+        published: u64,
+    ) -> Result<Tail, Damage> {
+        let folder = dir.join(WAL);
+        let mut tail = Tail::default();
+        for path in storage
+            .files(&folder)
+            .map_err(|error| Damage::unreadable(&folder, &error))?
+        {
+            let bytes = storage
+                .read(&path)
+                .map_err(|error| Damage::unreadable(&path, &error))?;
+            let Some((header, start)) = Header::parse(&bytes) else {
+                continue;
+            };
+            if header.mark != mark {
+                continue;
+            }
+            tail.last_number = tail.last_number.max(header.number);
+            let frames = bytes.get(start..).unwrap_or_default();
+            let mut frames = Frames::new(frames, start as u64, header.nonce);
+            if header.clean || frames.any(|frame| matches!(frame.content, Content::Commit(_))) {
+                let id = path
+                    .file_name()
+                    .and_then(|name| name.to_str())
+                    .and_then(|name| name.parse().ok());
+                tail.segments.push(Found {
+                    id: id.unwrap_or(u64::MAX),
+                    path,
+                    header,
+                    start: start as u64,
+                });
+            }
+        }
+        tail.segments.sort_by_key(|found| found.header.number);
+        let reaches = |found: &Found| found.header.base.size <= published;
+        match tail.segments.iter().rposition(reaches) {
+            Some(start) => drop(tail.segments.drain(..start)),
+            None if tail.segments.is_empty() => {}
+            None => return Err(Damage::new(&folder, DamageKind::Gap(published))),
+        }
+        Ok(tail)
+    }
+
+    /// Reads all committed batches in order.
+    pub(crate) fn replay(
+        &self,
+        storage: &dyn Storage,
+        mut visit: impl FnMut(Batch<'_>) -> Result<(), Damage>,
+    ) -> Result<End, Damage> {
+        let base = self
+            .segments
+            .first()
+            .map_or(0, |found| found.header.base.size);
+        let mut end = End {
+            size: base,
+            ends: Vec::new(),
+            last_batch: 0,
+            torn_bytes: 0,
+        };
+        for (at, found) in self.segments.iter().enumerate() {
+            let next = self.segments.get(at + 1).map(|next| next.header.base.size);
+            let bytes = storage
+                .read(&found.path)
+                .map_err(|error| Damage::unreadable(&found.path, &error))?;
+            replay_segment(found, &bytes, next, &mut end, &mut visit)?;
+        }
+        Ok(end)
+    }
+}
+
+fn replay_segment(
+    found: &Found,
+    bytes: &[u8],
+    next_base: Option<u64>,
+    end: &mut End,
+    visit: &mut impl FnMut(Batch<'_>) -> Result<(), Damage>,
+) -> Result<(), Damage> {
+    let damage = |fault, offset| Damage::new(&found.path, fault).at(offset);
+    if found.header.base.size != end.size {
+        return Err(damage(DamageKind::Gap(end.size), 0));
+    }
+    let start = usize::try_from(found.start).unwrap_or(usize::MAX);
+    let mut frames = Frames::new(
+        bytes.get(start..).unwrap_or_default(),
+        found.start,
+        found.header.nonce,
+    );
+    let (mut committed, mut begun, mut entries) =
+        (found.start, found.start, Vec::<Stored<'_>>::new());
+    while next_base.is_none_or(|base| end.size < base) {
+        let Some(frame) = frames.next() else { break };
+        let expected = end.size + entries.len() as u64;
+        match (frame.content, entries.last_mut()) {
+            (Content::Entry(leaf), _) if frame.index == expected => {
+                entries.push(Stored {
+                    index: frame.index,
+                    leaf,
+                    offset: frame.offset,
+                    bodies: Vec::new(),
+                });
+            }
+            (Content::Body(sealed), Some(entry)) if frame.index == entry.index => {
+                entry.bodies.push((frame.offset, sealed));
+            }
+            (Content::Commit(commit), Some(_))
+                if commit.size == expected && commit.from == committed =>
+            {
+                if next_base.is_some_and(|base| commit.size > base) {
+                    break; // rule 3: never acknowledged
+                }
+                visit(Batch {
+                    file: &found.path,
+                    entries: std::mem::take(&mut entries),
+                    commit,
+                })?;
+                (end.size, begun, committed) = (commit.size, commit.from, commit.end);
+            }
+            _ => return Err(damage(DamageKind::Frame, frame.offset).of(expected)),
+        }
+    }
+    if next_base.is_some_and(|base| end.size != base)
+        || (next_base.is_none() && frames.later_commit().is_some())
+    {
+        return Err(damage(DamageKind::Frame, frames.offset()).of(end.size + entries.len() as u64));
+    }
+    end.ends.push(committed);
+    end.last_batch = begun;
+    end.torn_bytes = frames.offset() - committed;
+    Ok(())
+}
