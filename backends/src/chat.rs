@@ -175,24 +175,6 @@ impl Chat {
             stream: false,
         }
     }
-
-    /// More tokens than the prompt can have: its text in bytes, since a byte-level tokenizer never
-    /// makes more tokens than bytes, and room for the template around each message and tool.
-    pub(crate) fn input_tokens_at_most(&self) -> u64 {
-        let messages: usize = self.messages.iter().map(Message::bytes).sum();
-        let tools: usize = self.tools.iter().map(Tool::bytes).sum();
-        let format = match &self.response_format {
-            Some(ResponseFormat::JsonSchema {
-                schema,
-                description,
-                name,
-                ..
-            }) => name.len() + length(description) + json_bytes(schema),
-            Some(ResponseFormat::Text | ResponseFormat::JsonObject) | None => 0,
-        };
-        let pieces = self.messages.len() + self.tools.len() + 1;
-        (messages + tools + format + pieces * TEMPLATE_TOKENS_PER_PIECE) as u64
-    }
 }
 
 impl Message {
@@ -207,28 +189,6 @@ impl Message {
             refusal: None,
             reasoning: None,
         }
-    }
-
-    fn bytes(&self) -> usize {
-        let content: usize = self.content.iter().map(String::len).sum();
-        let calls: usize = self
-            .tool_calls
-            .iter()
-            .map(|call| call.id.len() + call.name.len() + call.arguments.len())
-            .sum();
-        let rest = [
-            &self.name,
-            &self.tool_call_id,
-            &self.refusal,
-            &self.reasoning,
-        ];
-        content + calls + rest.into_iter().map(length).sum::<usize>()
-    }
-}
-
-impl Tool {
-    fn bytes(&self) -> usize {
-        self.name.len() + length(&self.description) + json_bytes(&self.parameters)
     }
 }
 
@@ -247,14 +207,3 @@ impl Default for Sampling {
         }
     }
 }
-
-fn length(text: &Option<String>) -> usize {
-    text.as_ref().map_or(0, String::len)
-}
-
-fn json_bytes(value: &Option<Value>) -> usize {
-    value.as_ref().map_or(0, |value| value.to_string().len())
-}
-
-/// Role headers, turn ends and the like: Llama 3 writes four or five tokens around a message.
-const TEMPLATE_TOKENS_PER_PIECE: usize = 16;

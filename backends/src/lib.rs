@@ -38,5 +38,11 @@ pub use chat::{
 };
 pub use demo::Demo;
 pub use error::{Blame, Clock, Detail, Failure, ProtocolFault, UpstreamError};
-pub use openai::{Clocks, Decoder, Format, Limits, OpenAi, OpenAiSettings, SettingsError};
+pub use openai::{Clocks, OpenAi, OpenAiSettings, SettingsError};
 pub use upstream::{BoxFuture, Upstream};
+
+pub mod decode {
+    //! Response bodies without a server: for fuzzing, and for replaying recorded answers.
+
+    pub use crate::openai::{Decoder, Format, Limits};
+}

@@ -28,6 +28,7 @@ use bytes::Bytes;
 use http::Response;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::debug;
 
 use crate::answer::Answer;
 use crate::chat::Chat;
@@ -77,9 +78,10 @@ impl OpenAi {
 
     /// Asks until there is a first event, a failure that asking again cannot mend, or no time left.
     async fn ask(&self, chat: Chat, deadline: Instant) -> Result<Answer, UpstreamError> {
+        let body = encode::body(&chat);
         let question = Question {
-            body: encode::body(&chat),
-            limits: self.endpoint.limits(&chat),
+            limits: self.endpoint.limits(chat.sampling.n, body.len()),
+            body,
             stream: chat.stream,
             deadline: deadline.min(Instant::now() + self.endpoint.clocks.whole),
         };
@@ -92,7 +94,11 @@ impl OpenAi {
             };
             let wait = retry::wait(&refused, attempts, self.endpoint.retries_max);
             match wait {
-                Some(wait) if Instant::now() + wait < question.deadline => sleep(wait).await,
+                Some(wait) if Instant::now() + wait < question.deadline => {
+                    let (upstream, failure) = (&self.endpoint.name, refused.error.failure());
+                    debug!(%upstream, attempts, %failure, ?wait, "asking the upstream again");
+                    sleep(wait).await;
+                }
                 _ => return Err(refused.error),
             }
         }

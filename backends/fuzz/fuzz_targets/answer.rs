@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use backends::{Decoder, Event, Format, Limits, UpstreamError};
+use backends::decode::{Decoder, Format, Limits};
+use backends::{Event, UpstreamError};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -45,8 +45,7 @@ pub struct Limits {
     pub input_tokens_at_most: u64,
 }
 
-/// Decodes one answer. Public for fuzzing and for replaying recorded answers; the adapter is what
-/// asks servers.
+/// Decodes one answer.
 #[derive(Debug)]
 pub struct Decoder {
     input: Input,

@@ -24,17 +24,22 @@ pub(super) fn wait(refused: &Refused, attempts: u32, retries_max: u32) -> Option
     }
 }
 
-/// The wait that a response asks for (RFC 9110 section 10.2.3), in seconds or as a date. A date is
-/// measured against the `Date` of the same response, so that no two clocks are compared.
+/// The wait that a response asks for (RFC 9110 section 10.2.3), in seconds or as a date, at most a
+/// day. A date is measured against the `Date` of the same response, so that no two clocks are
+/// compared.
 pub(super) fn after(headers: &HeaderMap) -> Option<Duration> {
+    asked_seconds(headers).map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_TOLD_MAX))
+}
+
+fn asked_seconds(headers: &HeaderMap) -> Option<u64> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let asked = text(RETRY_AFTER)?.trim();
     if let Ok(seconds) = asked.parse() {
-        return Some(Duration::from_secs(seconds));
+        return Some(seconds);
     }
     let now = unix_seconds(text(DATE)?)?;
     let then = unix_seconds(asked)?;
-    Some(Duration::from_secs(then.saturating_sub(now)))
+    Some(then.saturating_sub(now))
 }
 
 fn back_off(attempts: u32) -> Duration {
@@ -77,6 +82,7 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 const BACK_OFF: Duration = Duration::from_millis(500);
 const BACK_OFF_MAX: Duration = Duration::from_secs(8);
 const JITTER: f64 = 0.25;
+const RETRY_AFTER_TOLD_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
 const MONTHS: [&str; 12] = [

@@ -17,7 +17,6 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio_rustls::TlsConnector;
 
-use crate::chat::Chat;
 use crate::openai::decode::Limits;
 
 /// What an operator sets for one server. [`OpenAiSettings::new`] gives the defaults.
@@ -98,9 +97,9 @@ pub enum SettingsError {
     /// The TLS library refuses its own defaults.
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
-    /// A limit or a clock is zero.
-    #[error("{0} must be more than zero")]
-    Zero(&'static str),
+    /// A clock that never, or always, runs out, or a limit that lets nothing through.
+    #[error("{0} must be more than zero, and a clock at most a day")]
+    OutOfRange(&'static str),
 }
 
 impl OpenAiSettings {
@@ -201,29 +200,34 @@ impl Endpoint {
         request
     }
 
-    /// What an answer to `chat` must keep to.
-    pub(super) fn limits(&self, chat: &Chat) -> Limits {
+    /// What an answer must keep to, if `choices` were asked for in a request of `request_bytes`.
+    pub(super) fn limits(&self, choices: u32, request_bytes: usize) -> Limits {
         Limits {
-            choices: chat.sampling.n.max(1),
+            choices: choices.max(1),
             event_bytes_max: self.event_bytes_max,
             answer_bytes_max: self.answer_bytes_max,
-            input_tokens_at_most: chat.input_tokens_at_most(),
+            // A byte-level tokenizer makes at most one token of a byte, and JSON writes a text in at
+            // least its own bytes.
+            input_tokens_at_most: request_bytes as u64 + TEMPLATE_TOKENS,
         }
     }
 }
 
 impl OpenAiSettings {
     fn check_limits(&self) -> Result<(), SettingsError> {
-        let zeros = [
-            ("connect clock", self.clocks.connect.is_zero()),
-            ("first_byte clock", self.clocks.first_byte.is_zero()),
-            ("idle clock", self.clocks.idle.is_zero()),
-            ("whole clock", self.clocks.whole.is_zero()),
-            ("event_bytes_max", self.event_bytes_max == 0),
-            ("answer_bytes_max", self.answer_bytes_max == 0),
+        let clocks = [
+            ("connect clock", self.clocks.connect),
+            ("first_byte clock", self.clocks.first_byte),
+            ("idle clock", self.clocks.idle),
+            ("whole clock", self.clocks.whole),
         ];
-        match zeros.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((name, _)) => Err(SettingsError::Zero(name)),
+        let clocks = clocks.map(|(name, clock)| (name, !clock.is_zero() && clock <= CLOCK_MAX));
+        let limits = [
+            ("event_bytes_max", self.event_bytes_max > 0),
+            ("answer_bytes_max", self.answer_bytes_max > 0),
+        ];
+        match clocks.into_iter().chain(limits).find(|(_, fits)| !fits) {
+            Some((name, _)) => Err(SettingsError::OutOfRange(name)),
             None => Ok(()),
         }
     }
@@ -333,6 +337,13 @@ fn is_loopback(host: &str) -> bool {
             .parse()
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
+
+/// Beyond any generation, and far from where adding to an instant could overflow.
+const CLOCK_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a chat template adds beyond the JSON around each message: Llama 3.1's writes a system header
+/// with dates, and some hundred tokens on how to call tools.
+const TEMPLATE_TOKENS: u64 = 256;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const EVENT_STREAM: &str = "text/event-stream";

@@ -48,6 +48,7 @@ fn retry_after_in_seconds_or_as_a_date() {
     assert_eq!(asked("Sun, 06 Nov 1994 08:50:07 GMT", Some(date)), Some(30));
     assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT", Some(date)), Some(0));
     assert_eq!(asked("Sun, 06 Nov 1994 08:50:07 GMT", None), None);
+    assert_eq!(asked("18446744073709551615", None), Some(86_400));
     assert_eq!(asked("soon", Some(date)), None);
     assert_eq!(asked("-1", Some(date)), None);
 }

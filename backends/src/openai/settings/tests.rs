@@ -95,13 +95,24 @@ fn a_bearer_prints_as_stars() {
 }
 
 #[test]
-fn a_limit_of_nothing_is_a_mistake() {
-    let mut settings = OpenAiSettings::new("x", "http://localhost/v1".parse().unwrap());
-    settings.clocks.idle = Duration::ZERO;
-    assert!(matches!(
-        check(settings),
-        Some(SettingsError::Zero("idle clock"))
-    ));
+fn clocks_and_limits_have_a_range() {
+    let settings = || OpenAiSettings::new("x", "http://localhost/v1".parse().unwrap());
+    for idle in [Duration::ZERO, Duration::MAX] {
+        let mut settings = settings();
+        settings.clocks.idle = idle;
+        let error = check(settings);
+        assert!(
+            matches!(error, Some(SettingsError::OutOfRange("idle clock"))),
+            "{error:?}"
+        );
+    }
+    let mut settings = settings();
+    settings.event_bytes_max = 0;
+    let error = check(settings);
+    assert!(
+        matches!(error, Some(SettingsError::OutOfRange("event_bytes_max"))),
+        "{error:?}"
+    );
 }
 
 fn check(settings: OpenAiSettings) -> Option<SettingsError> {

@@ -30,7 +30,7 @@ async fn a_connection_whose_body_ends_late_is_used_again() {
     let fake = Fake::start(vec![late, stream(HELLO_STREAM)]).await;
     let upstream = OpenAi::new(settings(&fake)).unwrap();
     complete(&upstream).await;
-    sleep(Duration::from_millis(90)).await;
+    fake.said_all().await;
     complete(&upstream).await;
     assert_eq!(fake.connections(), 1);
 }
@@ -48,7 +48,7 @@ async fn a_connection_that_speaks_after_the_end_is_not() {
     let fake = Fake::start(vec![late, stream(HELLO_STREAM)]).await;
     let upstream = OpenAi::new(settings(&fake)).unwrap();
     complete(&upstream).await;
-    sleep(Duration::from_millis(90)).await;
+    fake.said_all().await;
     complete(&upstream).await;
     assert_eq!(fake.connections(), 2);
 }
@@ -111,6 +111,14 @@ async fn no_more_connections_are_kept_than_allowed() {
         assert_eq!((first, second), (4, 4));
     }
     assert_eq!(fake.connections(), 3, "two, then one kept and one new");
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_and_every_address_tried() {
+    let fake = Fake::start(vec![stream(HELLO_STREAM)]).await;
+    let url = format!("http://localhost:{}/v1", fake.address.port());
+    let settings = OpenAiSettings::new("fake", url.parse().unwrap());
+    assert_eq!(ask_with(settings, streamed()).await.unwrap().len(), 4);
 }
 
 async fn complete(upstream: &OpenAi) -> usize {

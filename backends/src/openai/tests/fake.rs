@@ -42,6 +42,8 @@ struct State {
     seen: Mutex<Vec<Seen>>,
     connections: AtomicUsize,
     client_left: Notify,
+    asked: Notify,
+    said_all: Notify,
 }
 
 /// A request as it arrived.
@@ -90,6 +92,17 @@ impl Fake {
     pub(super) async fn client_left(&self) {
         self.state.client_left.notified().await;
     }
+
+    /// Waits until a request has arrived.
+    pub(super) async fn asked(&self) {
+        self.state.asked.notified().await;
+    }
+
+    /// Waits until a script has been said to its end, and gives this runtime the time to notice.
+    pub(super) async fn said_all(&self) {
+        self.state.said_all.notified().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -117,6 +130,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, state: Arc
 async fn serve(mut stream: Box<dyn Stream>, state: &State) -> io::Result<()> {
     while let Some(request) = read_request(&mut stream).await? {
         state.seen.lock().expect("no panics").push(request);
+        state.asked.notify_one();
         let script = state.scripts.lock().expect("no panics").pop_front();
         for say in script.unwrap_or_else(|| vec![Say::Close]) {
             match say {
@@ -138,6 +152,7 @@ async fn serve(mut stream: Box<dyn Stream>, state: &State) -> io::Result<()> {
                 }
             }
         }
+        state.said_all.notify_one();
     }
     Ok(())
 }
