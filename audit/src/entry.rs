@@ -55,6 +55,8 @@ pub enum Entry {
     Outcome(Outcome),
     /// `req.deny` or `req.undecided`: refused before any model was asked.
     Refusal(Refusal),
+    /// `req.served`: answered by the gateway itself, without a model.
+    Served(Served),
     /// What the gateway reports of itself.
     Event(Event),
     /// `boot`: this log was opened.
@@ -408,6 +410,26 @@ pub struct Refusal {
     pub checks: Vec<Check>,
     /// How many unknown keys were dropped.
     pub dropped: u32,
+}
+
+/// Answered by the gateway itself, without a model: a list of models.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Served {
+    /// The request.
+    pub req: RequestId,
+    /// What was asked.
+    pub op: Op,
+    /// From where.
+    pub src: Source,
+    /// By whom.
+    pub who: Who,
+    /// Digest of the policy bundle that decided what may be shown.
+    pub policy: Digest,
+    /// The status sent downstream.
+    pub http: u16,
+    /// How many items were shown.
+    pub n: u32,
 }
 
 /// What the gateway reports of itself, through [`crate::Log::record`].

@@ -40,11 +40,14 @@
 //! a segment. The write-ahead log: 64 segments. Memory: the queue, a segment while publishing, and
 //! 256 entries at the tree's edge.
 
+mod archive;
 mod checkpoint;
 mod clock;
 mod content;
 mod desk;
 pub mod entry;
+#[cfg(test)]
+mod fixtures;
 mod keyfile;
 mod log;
 mod merkle;
@@ -57,15 +60,17 @@ mod storage;
 mod storekeeper;
 mod tail;
 mod tiles;
+mod verify;
 mod wal;
 
+pub use archive::{Entries, entries};
 pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, VerifyKey};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
-    FieldPath, FieldPattern, GuardLoad, Hit, Intent, LibraryLoad, Name, Op, Outcome, OutcomeStatus,
-    PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind, RequestId, Source, Stage,
-    Start, Tokens, Verdict, Who,
+    FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Intent, LibraryLoad, Name, Op, Outcome,
+    OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind, RequestId,
+    Served, Source, Stage, Start, Tokens, Verdict, Who,
 };
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
 pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
@@ -74,3 +79,4 @@ pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
 pub use settings::Settings;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};
 pub use tail::{Damage, DamageKind};
+pub use verify::{Proof, VerifyOptions, verify};

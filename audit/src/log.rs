@@ -19,9 +19,10 @@
 //! A [`Receipt`] is proof that an entry is durable. Nothing outside this crate can make one.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
@@ -30,7 +31,7 @@ use crate::clock::Clock;
 use crate::desk::{Job, LATE_BYTES, Phase, Place, Shared, Then, Waiter};
 use crate::entry::{
     BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, Outcome, OutcomeStatus, Payload,
-    Reason, Refusal, RequestId,
+    Reason, Refusal, RequestId, Served,
 };
 use crate::recover::{self, OpenError, Parts, Recovery};
 use crate::seal::{Body, SealedBody, Sealer};
@@ -38,11 +39,20 @@ use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::wal::SLOT;
 
-/// An open log. Share it in an `Arc`; [`Log::close`] ends it for everybody.
+/// An open log. Clones are the same log: [`Log::close`] ends it for all of them, and so does
+/// dropping the last.
+#[derive(Clone)]
 pub struct Log {
     shared: Arc<Shared>,
-    threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    threads: Arc<Threads>,
     closed: watch::Receiver<bool>,
+}
+
+/// The log's threads. Dropped with the last [`Log`], they are made to end and waited for, however
+/// long the disk takes.
+struct Threads {
+    shared: Arc<Shared>,
+    handles: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Log {
@@ -114,8 +124,8 @@ pub struct Status {
     pub checkpoint_ts: u64,
     /// Flushes (fdatasync) of the write-ahead log since it was opened.
     pub flushes: u64,
-    /// Their mean duration, nanoseconds.
-    pub flush_mean_ns: u64,
+    /// Their mean duration.
+    pub mean_flush: Duration,
     /// Intents without an outcome.
     pub open_intents: u64,
     /// Whether requests are taken, or why not.
@@ -131,6 +141,13 @@ pub struct Status {
     /// Whether someone should look: requests are refused, a commit takes longer than
     /// `commit_alarm`, or publishing or preallocating fails.
     pub alarm: bool,
+}
+
+impl Status {
+    /// Whether requests are being refused for want of a record.
+    pub fn is_degraded(&self) -> bool {
+        matches!(self.state, State::Degraded(_))
+    }
 }
 
 /// Whether requests are taken.
@@ -188,9 +205,13 @@ impl Log {
                 }),
             )?,
         ];
+        let threads = Arc::new(Threads {
+            shared: Arc::clone(&shared),
+            handles: Mutex::new(threads),
+        });
         Ok(Log {
             shared,
-            threads: std::sync::Mutex::new(threads),
+            threads,
             closed,
         })
     }
@@ -247,21 +268,23 @@ impl Log {
         // The sender lives as long as the publisher: an error means that it ended, too.
         let mut closed = self.closed.clone();
         let _ended = closed.wait_for(|closed| *closed).await.is_ok();
-        self.join();
+        self.threads.join();
     }
 
     /// [`Log::close`], for those without a runtime.
     pub fn close_blocking(&self) {
         self.shared.begin_close();
-        self.join();
+        self.threads.join();
     }
+}
 
+impl Threads {
     fn join(&self) {
-        let threads = self
-            .threads
+        let handles = self
+            .handles
             .lock()
-            .map(|mut threads| std::mem::take(&mut *threads));
-        for thread in threads.unwrap_or_default() {
+            .map(|mut handles| std::mem::take(&mut *handles));
+        for thread in handles.unwrap_or_default() {
             if thread.join().is_err() {
                 tracing::error!("a thread of the audit log panicked");
             }
@@ -269,10 +292,10 @@ impl Log {
     }
 }
 
-impl Drop for Log {
-    /// Closes the log. On a disk that hangs this waits as long as the disk does.
+impl Drop for Threads {
     fn drop(&mut self) {
-        self.close_blocking();
+        self.shared.begin_close();
+        self.join();
     }
 }
 
@@ -301,14 +324,36 @@ impl Reservation {
     /// # Errors
     /// [`Unavailable`]: `Full` also when the entry and its bodies are larger than a segment.
     pub async fn refuse(self, refusal: Refusal, bodies: Vec<Body>) -> Result<Receipt, Unavailable> {
-        let Reservation { shared, mut place } = self;
         let req = refusal.req;
-        let mut job = shared.draft(Entry::Refusal(refusal), req, bodies, &mut place)?;
+        self.alone(Entry::Refusal(refusal), req, bodies)?.await
+    }
+
+    /// Records that the gateway answered a request itself, and seals the bodies that belong to it;
+    /// durable on return.
+    ///
+    /// Cancel safe, and for the rest like [`Reservation::refuse`].
+    ///
+    /// # Errors
+    /// [`Unavailable`]: the answer must not be released.
+    pub async fn serve(self, served: Served, bodies: Vec<Body>) -> Result<Receipt, Unavailable> {
+        let req = served.req;
+        self.alone(Entry::Served(served), req, bodies)?.await
+    }
+
+    /// Queues an entry that no other follows; the future waits for it.
+    fn alone(
+        self,
+        entry: Entry,
+        req: RequestId,
+        bodies: Vec<Body>,
+    ) -> Result<impl Future<Output = Result<Receipt, Unavailable>>, Unavailable> {
+        let Reservation { shared, mut place } = self;
+        let mut job = shared.draft(entry, req, bodies, &mut place)?;
         let (ack, answer) = oneshot::channel();
         job.place = Some(place);
         job.then = Then::Receipt(ack);
         shared.queue(Some(job))?;
-        shared.answer(answer).await
+        Ok(async move { shared.answer(answer).await })
     }
 
     /// Records an intent and seals the bodies that belong to it; durable on return. The
@@ -400,14 +445,29 @@ impl Pending {
             gave_up: Arc::clone(&gave_up),
         };
         let place = self.place.take().ok_or(Unavailable::Closed)?;
-        self.shared
-            .queue(self.shared.draft_outcome(outcome, &bodies, place, waiter))?;
+        self.shared.queue(
+            self.shared
+                .draft_outcome(outcome, &bodies, place, Some(waiter)),
+        )?;
         drop(bodies);
         let answer = self.shared.answer(answer).await;
         if answer.is_err() {
             gave_up.store(true, Ordering::Release);
         }
         answer
+    }
+
+    /// Queues how it ended without waiting for it, for a `Drop` that cannot wait: the client has
+    /// left, and nothing more is released. Sealing happens here, on the caller's thread.
+    pub fn abandon(mut self, mut outcome: Outcome, bodies: Vec<Body>) {
+        outcome.req = self.req;
+        outcome.intent = self.intent;
+        if let Some(place) = self.place.take() {
+            // A closed log has given the intent its outcome already.
+            let _closed = self
+                .shared
+                .queue(self.shared.draft_outcome(outcome, &bodies, place, None));
+        }
     }
 }
 
@@ -464,7 +524,7 @@ impl Shared {
         outcome: Outcome,
         bodies: &[Body],
         mut place: Place,
-        waiter: Waiter,
+        waiter: Option<Waiter>,
     ) -> Option<Job> {
         let omitted = || bodies.iter().take(BODIES_MAX).map(Body::omitted).collect();
         let draft = |room, sealed, omitted| {
@@ -484,7 +544,7 @@ impl Shared {
         job.place = Some(place);
         job.then = Then::Outcome {
             outcome: Box::new(outcome),
-            waiter: Some(waiter),
+            waiter,
         };
         Some(job)
     }
@@ -519,7 +579,7 @@ impl Shared {
             checkpoint_size: desk.published.size,
             checkpoint_ts: desk.published.ts,
             flushes: desk.flushes,
-            flush_mean_ns: desk.flush_ns.checked_div(desk.flushes).unwrap_or(0),
+            mean_flush: Duration::from_nanos(desk.flush_ns.checked_div(desk.flushes).unwrap_or(0)),
             open_intents: desk.open,
             state,
             queue_depth: desk.queue.len(),

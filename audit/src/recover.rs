@@ -220,12 +220,16 @@ impl State {
 fn replay(settings: &Settings, storage: &dyn Storage, edge: Edge) -> Result<State, OpenError> {
     let published = edge.size();
     let rolled_back = |found| OpenError::RolledBack { published, found };
-    let tail = Tail::find(storage, &settings.dir, settings.origin.mark(), published).map_err(
-        |damage| match damage.fault {
-            DamageKind::Gap(_) => rolled_back(0),
-            _ => damage.into(),
-        },
-    )?;
+    let tail = Tail::find(
+        storage,
+        &settings.dir,
+        Some(settings.origin.mark()),
+        published,
+    )
+    .map_err(|damage| match damage.fault {
+        DamageKind::Gap(_) => rolled_back(0),
+        _ => damage.into(),
+    })?;
     if tail.segments.is_empty() && published > 0 {
         return Err(rolled_back(0)); // a log has a write-ahead log, however small
     }

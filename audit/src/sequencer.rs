@@ -415,7 +415,7 @@ impl Sequencer {
                 Then::Receipt(ack) => drop(ack.send(Err(Unavailable::Failed))),
                 Then::Nobody => self.owed.push(job),
                 Then::Outcome { outcome, waiter } => {
-                    self.owed.extend(owe(&outcome, job.place));
+                    self.owed.extend(owe(&outcome, waiter.is_some(), job.place));
                     if let Some(waiter) = waiter {
                         drop(waiter.ack.send(Err(Unavailable::Failed)));
                     }
@@ -528,14 +528,12 @@ impl Segment {
     }
 }
 
-/// A failed outcome, as it will be written when something can be. A request that was abandoned is
-/// abandoned still; whoever waited was told that the end must not be released.
-fn owe(outcome: &Outcome, place: Option<Place>) -> Option<Job> {
-    let status = match outcome.status {
-        OutcomeStatus::Abandoned | OutcomeStatus::UnknownCrash | OutcomeStatus::Shutdown => {
-            outcome.status
-        }
-        _ => OutcomeStatus::AuditUnavailable,
+/// A failed outcome, as it will be written when something can be. Whoever waited was told that the
+/// end must not be released; an outcome that nobody waited for says what it always did.
+fn owe(outcome: &Outcome, waited_for: bool, place: Option<Place>) -> Option<Job> {
+    let status = match waited_for {
+        true => OutcomeStatus::AuditUnavailable,
+        false => outcome.status,
     };
     Job::bare_outcome(outcome.req, outcome.intent, status, place)
 }

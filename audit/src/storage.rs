@@ -106,6 +106,10 @@ pub trait Storage: Send + Sync + 'static {
 }
 
 /// An open file. Offsets and lengths are in bytes.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "an empty file is nothing special"
+)]
 pub trait File: Send + Sync {
     /// Writes all of `bytes` at `offset`, growing the file as needed.
     ///
@@ -123,10 +127,6 @@ pub trait File: Send + Sync {
     ///
     /// # Errors
     /// As the system says.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "an empty file is nothing special"
-    )]
     fn len(&self) -> io::Result<u64>;
 
     /// Shortens or extends the file.

@@ -183,13 +183,14 @@ pub(crate) struct End {
 }
 
 impl Tail {
-    /// Finds the tail of a log whose last checkpoint has this size.
+    /// Finds the tail of a log whose last checkpoint has this size. Segments of other logs, by their
+    /// `mark`, do not count.
     ///
     /// No segments when none counts; `Gap` when all begin beyond the checkpoint.
     pub(crate) fn find(
         storage: &dyn Storage,
         dir: &Path,
-        mark: [u8; 8],
+        mark: Option<[u8; 8]>,
         published: u64,
     ) -> Result<Tail, Damage> {
         let folder = dir.join(WAL);
@@ -204,7 +205,7 @@ impl Tail {
             let Some((header, start)) = Header::parse(&bytes) else {
                 continue;
             };
-            if header.mark != mark {
+            if mark.is_some_and(|mark| header.mark != mark) {
                 continue;
             }
             tail.last_number = tail.last_number.max(header.number);

@@ -11,7 +11,7 @@
 //! durable before the checkpoint is. So a tile may be written in place: whatever a crash leaves of
 //! it lies beyond the checkpoint, and is written again from the write-ahead log.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::merkle::{Frontier, Hash};
 
@@ -48,6 +48,30 @@ impl TileId {
             WIDTH => path,
             width => format!("{path}.p/{width}"),
         })
+    }
+
+    /// The tile that a path below the log's folder names.
+    pub(crate) fn parse(path: &Path) -> Option<TileId> {
+        let (folder, rest) = path.to_str()?.strip_prefix("tile/")?.split_once('/')?;
+        let level = if folder == "entries" {
+            None
+        } else {
+            Some(folder.parse().ok()?)
+        };
+        let (groups, width) = match rest.split_once(".p/") {
+            Some((groups, width)) => (groups, width.parse().ok()?),
+            None => (rest, WIDTH),
+        };
+        let digits: String = groups
+            .split('/')
+            .map(|group| group.trim_start_matches('x'))
+            .collect();
+        let tile = TileId {
+            level,
+            number: digits.parse().ok()?,
+            width,
+        };
+        (tile.path() == path).then_some(tile)
     }
 }
 

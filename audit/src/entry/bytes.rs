@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{
     BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event, FINISH_MAX,
     HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind, RequestId,
-    Restored, Tag,
+    Restored, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -253,6 +253,7 @@ impl Entry {
             Entry::Degraded(_) => "audit.degraded",
             Entry::Restored(_) => "audit.restored",
             Entry::Late(_) => "req.late",
+            Entry::Served(_) => "req.served",
             Entry::Heartbeat(_) => "heartbeat",
         }
     }
@@ -273,6 +274,7 @@ impl Entry {
             Entry::Degraded(fields) => serde_json::to_vec(fields),
             Entry::Restored(fields) => serde_json::to_vec(fields),
             Entry::Late(fields) => serde_json::to_vec(fields),
+            Entry::Served(fields) => serde_json::to_vec(fields),
             Entry::Shutdown(fields) | Entry::Heartbeat(fields) => serde_json::to_vec(fields),
         }
         .ok()
@@ -302,6 +304,7 @@ impl Entry {
             "audit.degraded" => Entry::Degraded(read::<Degraded>(json)?),
             "audit.restored" => Entry::Restored(read::<Restored>(json)?),
             "req.late" => Entry::Late(read::<Late>(json)?),
+            "req.served" => Entry::Served(read::<Served>(json)?),
             "heartbeat" => Entry::Heartbeat(read::<Nothing>(json)?),
             _ => return Err(NotAnEntry::Type),
         })
@@ -454,6 +457,7 @@ impl Entry {
             Entry::Outcome(outcome) => Some(outcome.req),
             Entry::Refusal(refusal) => Some(refusal.req),
             Entry::Late(late) => Some(late.req),
+            Entry::Served(served) => Some(served.req),
             _ => None,
         }
     }

@@ -1,0 +1,730 @@
+//! The whole log, checked from its files alone.
+//!
+//! 1. The checkpoint is read, and its signature checked if a key was given.
+//! 2. Every entry under it is read, in order: it must be the one form that this log writes, its hash
+//!    must be in its tile, every tile must follow from those below, and all of it must lead to the
+//!    root that is signed. Bodies must lie gapless in their volumes and be what their entries say;
+//!    epoch keys must be the announced ones; and the entries must tell one story (see `story`).
+//! 3. The write-ahead log must go on from there: the same entries where it overlaps, then committed
+//!    batches whose trees are as they say.
+//! 4. Files that nothing accounts for are listed.
+//!
+//! The first thing that does not hold ends it, with the entry, the file and the byte. A log may be
+//! verified while it is written: when something does not hold and the checkpoint has moved on
+//! meanwhile, reading goes on from the new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::archive::{Archive, Tile, bundle_end, width_at};
+use crate::checkpoint::{Checkpoint, Origin, VerifyKey};
+use crate::content::{Spot, volume_path};
+use crate::entry::{BodyRef, Digest, Entry, Epoch, OutcomeStatus, StoredEntry, Tag, parse};
+use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::publisher::{CHECKPOINT, CHECKPOINT_NEW, KEYRING};
+use crate::storage::{DiskStorage, Storage};
+use crate::storekeeper::WAL;
+use crate::tail::{Batch, Damage, DamageKind, Stored, Tail};
+use crate::tiles::{Edge, TileId, WIDTH, leaves, partials, tile_root};
+use crate::wal::{Commit, Header};
+
+mod story;
+
+use story::Story;
+
+/// What to check, and how to hear of it.
+#[derive(Default)]
+pub struct VerifyOptions<'a> {
+    /// The key that must have signed the checkpoint. Take it from somewhere else than the log's own
+    /// disk. Without one, nothing is said about who signed.
+    pub vkey: Option<VerifyKey>,
+    /// Leaves the sealed bodies unread: they are most of the bytes.
+    pub skip_bodies: bool,
+    /// Called now and then with the number of entries done and of entries under the checkpoint.
+    pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+}
+
+impl fmt::Debug for VerifyOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyOptions")
+            .field("vkey", &self.vkey)
+            .field("skip_bodies", &self.skip_bodies)
+            .finish()
+    }
+}
+
+/// What the files prove. Its `Display` lists it in words, with what they do not prove.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Proof {
+    /// The log's name, where a checkpoint or an entry gives it.
+    pub origin: Option<Origin>,
+    /// How many entries there are.
+    pub size: u64,
+    /// The root hash of all of them.
+    pub root: Digest,
+    /// How many are under the checkpoint.
+    pub published: u64,
+    /// Whether the checkpoint's signature was checked.
+    pub signature_checked: bool,
+    /// How many intents there are.
+    pub intents: u64,
+    /// The outcomes, by how they ended.
+    pub outcomes: BTreeMap<OutcomeStatus, u64>,
+    /// Refusals: denied, undecided.
+    pub refusals: (u64, u64),
+    /// Intents that have no outcome (yet: a log that is running, or that crashed, may have some).
+    pub open_intents: u64,
+    /// Outcomes that nobody waited for any more.
+    pub late: u64,
+    /// Sealed bodies, whether or not they were read.
+    pub bodies: u64,
+    /// Whether they were read and hashed.
+    pub bodies_checked: bool,
+    /// Bodies that could not be kept.
+    pub omitted: u64,
+    /// How often the log was opened, and how often without having been closed.
+    pub boots: (u64, u64),
+    /// The first and the last time, unix nanoseconds.
+    pub times: (u64, u64),
+    /// How often a time is before the one above it.
+    pub clock_went_back: u64,
+    /// Whole frames after the last commit: never acknowledged, dropped by the next opening.
+    pub torn_bytes: u64,
+    /// Files that nothing accounts for, ten at most.
+    pub strays: Vec<PathBuf>,
+}
+
+/// Verifies a log from its files.
+///
+/// Reads everything once: some 0.2 million entries a second and core, and the bodies as fast as
+/// they can be hashed. Memory: a segment of the write-ahead log.
+///
+/// # Errors
+/// The first [`Damage`] found.
+pub fn verify(dir: &Path, options: VerifyOptions<'_>) -> Result<Proof, Damage> {
+    let storage = DiskStorage::existing(dir).map_err(|error| Damage::unreadable(dir, &error))?;
+    verify_in(&storage, dir, options)
+}
+
+pub(crate) fn verify_in(
+    storage: &dyn Storage,
+    dir: &Path,
+    options: VerifyOptions<'_>,
+) -> Result<Proof, Damage> {
+    let mut inspector = Inspector {
+        archive: Archive { storage, dir },
+        options,
+        edge: Edge::default(),
+        state: State::default(),
+    };
+    let mut published = inspector.checkpoint()?;
+    let (tree, torn_bytes) = loop {
+        match inspector.pass(published.as_ref()) {
+            Ok(end) => break end,
+            // The log is being written: what we looked for may have been replaced meanwhile.
+            Err(damage) => match inspector.checkpoint()? {
+                Some(moved) if moved.size > size_of(published.as_ref()) => published = Some(moved),
+                _ => return Err(damage),
+            },
+        }
+    };
+    let published = size_of(published.as_ref());
+    inspector.leftovers(published)?;
+    Ok(inspector.proof(published, &tree, torn_bytes))
+}
+
+fn size_of(checkpoint: Option<&Checkpoint>) -> u64 {
+    checkpoint.map_or(0, |checkpoint| checkpoint.size)
+}
+
+struct Inspector<'a, 'p> {
+    archive: Archive<'a>,
+    options: VerifyOptions<'p>,
+    /// The published tree, as computed from the entries so far.
+    edge: Edge,
+    state: State,
+}
+
+/// What the entries so far say.
+#[derive(Clone, Default)]
+struct State {
+    story: Story,
+    /// Where the next body must lie.
+    spot: Spot,
+    epochs: BTreeSet<Tag>,
+    bodies: u64,
+    omitted: u64,
+    strays: Vec<PathBuf>,
+}
+
+/// Where an entry was read.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    file: &'a Path,
+    offset: u64,
+    index: u64,
+}
+
+impl Place<'_> {
+    fn damage(&self, fault: impl Into<DamageKind>) -> Damage {
+        Damage::new(self.file, fault.into())
+            .at(self.offset)
+            .of(self.index)
+    }
+}
+
+impl Inspector<'_, '_> {
+    // 1. The checkpoint.
+    fn checkpoint(&self) -> Result<Option<Checkpoint>, Damage> {
+        self.archive.checkpoint(self.options.vkey.as_ref())
+    }
+
+    /// Goes on from where the last pass stopped: the published tree, then the tail.
+    fn pass(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(Frontier, u64), Damage> {
+        if let Some(checkpoint) = checkpoint {
+            self.tree(checkpoint)?;
+        }
+        self.tail(checkpoint)
+    }
+
+    // 2. The tree.
+    fn tree(&mut self, checkpoint: &Checkpoint) -> Result<(), Damage> {
+        let size = checkpoint.size;
+        while self.edge.size() < size {
+            let number = self.edge.size() / WIDTH;
+            let bundle = self.archive.tile(None, number, size)?;
+            let hashes = self.archive.hashes(0, number, size)?;
+            self.compare(&bundle, &hashes, number, checkpoint)?;
+            self.bundle(&bundle, &hashes, number)?;
+            if let Some(progress) = &mut self.options.progress {
+                progress(self.edge.size(), size);
+            }
+        }
+        for tile in partials(size)
+            .into_iter()
+            .filter(|tile| tile.level.is_some_and(|level| level > 0))
+        {
+            compare_tile(&self.archive, tile, self.edge.partial(tile), size)?;
+        }
+        match self.edge.frontier().root() == checkpoint.root.0 {
+            true => Ok(()),
+            false => Err(Damage::new(
+                &self.archive.dir.join(CHECKPOINT),
+                DamageKind::Root,
+            )),
+        }
+    }
+
+    /// Compares the entries of a bundle with the hashes of its tile. Where they differ, what is
+    /// above them decides which of the two was altered.
+    fn compare(
+        &self,
+        bundle: &Tile,
+        hashes: &[Hash],
+        number: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), Damage> {
+        let mut stored = hashes.iter();
+        for (leaf, index) in leaves(&bundle.bytes).zip(number * WIDTH..) {
+            let damage =
+                |at: usize, fault| Damage::new(&bundle.path, fault).at(at as u64).of(index);
+            let (at, leaf) = leaf.map_err(|at| damage(at, DamageKind::Length))?;
+            let hash = stored
+                .next()
+                .ok_or_else(|| damage(at, DamageKind::Length))?;
+            if *hash == leaf_hash(leaf) {
+                continue;
+            }
+            if self.hashes_hold(hashes, number, checkpoint)? {
+                return Err(damage(at, DamageKind::Hash));
+            }
+            let tile = self.archive.tile(Some(0), number, checkpoint.size)?;
+            return Err(Damage::new(&tile.path, DamageKind::Hash)
+                .at(32 * (index % WIDTH))
+                .of(index));
+        }
+        let end = || Damage::new(&bundle.path, DamageKind::Length).at(bundle.bytes.len() as u64);
+        stored.next().map_or(Ok(()), |_| Err(end()))
+    }
+
+    /// Whether the stored hashes of a level-0 tile lead to what is stored above them.
+    fn hashes_hold(
+        &self,
+        hashes: &[Hash],
+        number: u64,
+        checkpoint: &Checkpoint,
+    ) -> Result<bool, Damage> {
+        if hashes.len() as u64 == WIDTH {
+            let above = self.archive.hashes(1, number / WIDTH, checkpoint.size)?;
+            let at = usize::try_from(number % WIDTH).unwrap_or(usize::MAX);
+            return Ok(above.get(at) == Some(&tile_root(hashes)));
+        }
+        let mut tree = self.edge.frontier();
+        let known = usize::try_from(self.edge.size() % WIDTH).unwrap_or(0);
+        hashes.iter().skip(known).for_each(|hash| tree.push(*hash));
+        Ok(tree.root() == checkpoint.root.0)
+    }
+
+    /// Reads the entries of a bundle whose hashes hold, but for those that were read before.
+    fn bundle(&mut self, bundle: &Tile, hashes: &[Hash], number: u64) -> Result<(), Damage> {
+        let Inspector {
+            archive,
+            options,
+            edge,
+            state,
+        } = self;
+        let (begun, mut index) = (edge.size(), number * WIDTH);
+        for (leaf, hash) in leaves(&bundle.bytes).zip(hashes) {
+            let Ok((at, leaf)) = leaf else { break };
+            if index >= begun {
+                let place = Place {
+                    file: &bundle.path,
+                    offset: at as u64,
+                    index,
+                };
+                let stored = state.entry(archive, leaf, place)?;
+                for body in &stored.body {
+                    let sealed = (!options.skip_bodies)
+                        .then(|| archive.body(body))
+                        .transpose();
+                    let sealed = sealed.map_err(|damage| damage.of(index))?;
+                    state.body(archive.dir, body, sealed.as_deref(), index)?;
+                }
+                // Levels 0 and the entries themselves have been compared.
+                let size = begun + WIDTH;
+                edge.push(leaf, *hash, |tile, bytes| match tile.level {
+                    None | Some(0) => Ok(()),
+                    Some(_) => compare_tile(archive, tile, bytes, size.max(tile.number)),
+                })?;
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    // 3. The tail. It is read into a copy: when it moves under our eyes, nothing was read of it.
+    fn tail(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(Frontier, u64), Damage> {
+        let Inspector {
+            archive,
+            edge,
+            state,
+            ..
+        } = self;
+        let origin = checkpoint
+            .map(|checkpoint| &checkpoint.origin)
+            .or(state.story.origin.as_ref());
+        let published = edge.size();
+        let tail = Tail::find(
+            archive.storage,
+            archive.dir,
+            origin.map(Origin::mark),
+            published,
+        )?;
+        if tail.segments.is_empty() && published > 0 {
+            return Err(Damage::new(&archive.dir.join(WAL), DamageKind::Missing));
+        }
+        let mut walk = Walk {
+            archive,
+            published,
+            state: state.clone(),
+            tree: edge.frontier(),
+            tile: None,
+        };
+        for found in tail
+            .segments
+            .iter()
+            .filter(|found| found.header.base.size == published)
+        {
+            walk.base(&found.path, &found.header)?;
+        }
+        let end = tail.replay(archive.storage, |batch| walk.batch(&batch))?;
+        if end.size < published {
+            return Err(Damage::new(
+                &archive.dir.join(WAL),
+                DamageKind::Gap(published),
+            ));
+        }
+        let Walk {
+            state: told, tree, ..
+        } = walk;
+        *state = told;
+        Ok((tree, end.torn_bytes))
+    }
+
+    // 4. What nothing accounts for.
+    fn leftovers(&mut self, published: u64) -> Result<(), Damage> {
+        let Archive { storage, dir } = self.archive;
+        for path in storage
+            .files(dir)
+            .map_err(|error| Damage::unreadable(dir, &error))?
+        {
+            let below = path.strip_prefix(dir).unwrap_or(&path);
+            let accounted = match below
+                .components()
+                .next()
+                .and_then(|part| part.as_os_str().to_str())
+            {
+                Some("tile") => self.leftover_tile(below, &path, published)?,
+                Some("content") => self.volume(below, &path)?,
+                Some(KEYRING) => self
+                    .state
+                    .epochs
+                    .iter()
+                    .any(|epoch| below.ends_with(epoch.to_string())),
+                Some(WAL | CHECKPOINT | CHECKPOINT_NEW | "lock") => true,
+                _ => false,
+            };
+            if !accounted && self.state.strays.len() < 10 {
+                self.state.strays.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// A tile that the tree above did not need must still be the beginning of one that it did, or
+    /// lie beyond the checkpoint: copied, and not yet signed for.
+    fn leftover_tile(&self, below: &Path, path: &Path, published: u64) -> Result<bool, Damage> {
+        let Some(tile) = TileId::parse(below) else {
+            return Ok(false);
+        };
+        let width = width_at(tile.level, tile.number, published);
+        if tile.width >= width {
+            return Ok(true);
+        }
+        let whole = self.archive.tile(tile.level, tile.number, published)?;
+        let part = self
+            .archive
+            .storage
+            .read(path)
+            .map_err(|error| Damage::unreadable(path, &error))?;
+        let ends = match tile.level {
+            Some(_) => part.len() as u64 == 32 * tile.width,
+            None => bundle_end(&part, tile.width) == Some(part.len()),
+        };
+        match ends && whole.bytes.starts_with(&part) {
+            true => Ok(true),
+            false => Err(Damage::new(path, DamageKind::Partial)),
+        }
+    }
+
+    /// A volume holds bodies and nothing else.
+    fn volume(&self, below: &Path, path: &Path) -> Result<bool, Damage> {
+        let spot = self.state.spot;
+        if (0..=spot.vol).all(|vol| below != volume_path(vol)) {
+            return Ok(false);
+        }
+        let unreadable = |error| Damage::unreadable(path, &error);
+        let length = self
+            .archive
+            .storage
+            .open(path)
+            .and_then(|file| file.len())
+            .map_err(unreadable)?;
+        match below == volume_path(spot.vol) && length > spot.at {
+            true => Err(Damage::new(path, DamageKind::Length).at(spot.at)),
+            false => Ok(true),
+        }
+    }
+
+    fn proof(self, published: u64, tree: &Frontier, torn_bytes: u64) -> Proof {
+        let State {
+            story,
+            bodies,
+            omitted,
+            strays,
+            ..
+        } = self.state;
+        Proof {
+            origin: story.origin,
+            size: tree.size(),
+            root: Digest(tree.root()),
+            published,
+            signature_checked: self.options.vkey.is_some() && published > 0,
+            intents: story.intents,
+            outcomes: story.outcomes,
+            refusals: story.refusals,
+            open_intents: story.open.len() as u64,
+            late: story.late,
+            bodies,
+            bodies_checked: !self.options.skip_bodies,
+            omitted,
+            boots: story.boots,
+            times: story.times.unwrap_or_default(),
+            clock_went_back: story.clock_went_back,
+            torn_bytes,
+            strays,
+        }
+    }
+}
+
+/// A tile that follows from those below must be stored as it follows.
+fn compare_tile(
+    archive: &Archive<'_>,
+    tile: TileId,
+    bytes: &[u8],
+    size: u64,
+) -> Result<(), Damage> {
+    let stored = match tile.width {
+        WIDTH => archive.full_tile(tile)?,
+        _ => archive.tile(tile.level, tile.number, size)?,
+    };
+    if stored.bytes == bytes {
+        return Ok(());
+    }
+    let differs = stored
+        .bytes
+        .iter()
+        .zip(bytes)
+        .position(|(stored, ours)| stored != ours);
+    let at = differs.unwrap_or(stored.bytes.len().min(bytes.len())) as u64;
+    let spans = 8 * u32::from(tile.level.unwrap_or(0));
+    let first = (tile.number * WIDTH + at / 32) << spans.min(63);
+    Err(Damage::new(&stored.path, DamageKind::Hash).at(at).of(first))
+}
+
+impl State {
+    /// Takes in one entry. Its bodies are the caller's to find.
+    fn entry(
+        &mut self,
+        archive: &Archive<'_>,
+        leaf: &[u8],
+        place: Place<'_>,
+    ) -> Result<StoredEntry, Damage> {
+        let stored = parse(leaf).map_err(|error| place.damage(error))?;
+        self.story
+            .tell(place.index, &stored)
+            .map_err(|what| place.damage(DamageKind::Story(what)))?;
+        if let Entry::Epoch(Epoch { epoch, keyring, .. }) = &stored.entry {
+            let (path, bytes) = archive
+                .keyring(*epoch)
+                .map_err(|damage| damage.of(place.index))?;
+            if Digest::of(&bytes) != *keyring {
+                return Err(Damage::new(&path, DamageKind::Keyring).of(place.index));
+            }
+            self.epochs.insert(*epoch);
+        }
+        if stored
+            .body
+            .iter()
+            .any(|body| !self.epochs.contains(&body.epoch))
+        {
+            return Err(place.damage(DamageKind::Story(
+                "a body is sealed under a key that was never announced",
+            )));
+        }
+        self.omitted += stored.omitted.len() as u64;
+        Ok(stored)
+    }
+
+    /// Takes in one body: where it lies, and, if it was read, what it is.
+    fn body(
+        &mut self,
+        dir: &Path,
+        body: &BodyRef,
+        sealed: Option<&[u8]>,
+        index: u64,
+    ) -> Result<(), Damage> {
+        let damage = || {
+            Damage::new(&dir.join(volume_path(body.vol)), DamageKind::Body)
+                .at(body.at)
+                .of(index)
+        };
+        let Spot { vol, at } = self.spot.take(body.len);
+        let matches =
+            |sealed: &[u8]| sealed.len() as u64 == body.len && Digest::of(sealed) == body.ct;
+        self.bodies += 1;
+        match (vol, at) == (body.vol, body.at) && sealed.is_none_or(matches) {
+            true => Ok(()),
+            false => Err(damage()),
+        }
+    }
+}
+
+/// Follows the write-ahead log.
+struct Walk<'a> {
+    archive: &'a Archive<'a>,
+    published: u64,
+    state: State,
+    tree: Frontier,
+    /// The level-0 tile that was read last, for entries that are published too.
+    tile: Option<(u64, Vec<Hash>)>,
+}
+
+impl Walk<'_> {
+    /// A segment that begins where the checkpoint ends says what was open there.
+    fn base(&self, file: &Path, header: &Header) -> Result<(), Damage> {
+        let open = header
+            .open
+            .iter()
+            .map(|(index, req)| (index.0, *req))
+            .eq(self.state.story.open.clone());
+        let same = header.base.root == self.tree.root() && header.base.spot == self.state.spot;
+        match open && same {
+            true => Ok(()),
+            false => Err(Damage::new(file, DamageKind::Commit).at(0)),
+        }
+    }
+
+    fn batch(&mut self, batch: &Batch<'_>) -> Result<(), Damage> {
+        for entry in &batch.entries {
+            let place = Place {
+                file: batch.file,
+                offset: entry.offset,
+                index: entry.index,
+            };
+            match entry.index < self.published {
+                true => self.published_entry(entry, place)?,
+                false => self.new_entry(entry, place)?,
+            }
+        }
+        let Commit { size, root, .. } = batch.commit;
+        match size < self.published || root == self.tree.root() {
+            true => Ok(()),
+            false => Err(Damage::new(batch.file, DamageKind::Commit)
+                .at(batch.commit.from)
+                .of(size - 1)),
+        }
+    }
+
+    /// An entry that is in the published tree as well must be the same there.
+    fn published_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
+        let number = entry.index / WIDTH;
+        if self.tile.as_ref().is_none_or(|(held, _)| *held != number) {
+            self.tile = Some((number, self.archive.hashes(0, number, self.published)?));
+        }
+        let at = usize::try_from(entry.index % WIDTH).unwrap_or(usize::MAX);
+        let published = self.tile.as_ref().and_then(|(_, hashes)| hashes.get(at));
+        match published == Some(&leaf_hash(entry.leaf)) {
+            true => Ok(()),
+            false => Err(place.damage(DamageKind::Hash)),
+        }
+    }
+
+    fn new_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
+        let stored = self.state.entry(self.archive, entry.leaf, place)?;
+        if stored.body.len() != entry.bodies.len() {
+            return Err(place.damage(DamageKind::Body));
+        }
+        for (body, (offset, sealed)) in stored.body.iter().zip(&entry.bodies) {
+            self.state
+                .body(self.archive.dir, body, Some(sealed), entry.index)
+                .map_err(|_| {
+                    Place {
+                        offset: *offset,
+                        ..place
+                    }
+                    .damage(DamageKind::Body)
+                })?;
+        }
+        self.tree.push(leaf_hash(entry.leaf));
+        Ok(())
+    }
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Proof {
+            size,
+            root,
+            published,
+            intents,
+            open_intents,
+            bodies,
+            ..
+        } = self;
+        let (denied, undecided) = self.refusals;
+        let (boots, crashes) = self.boots;
+        writeln!(f, "proved, from the files alone:")?;
+        writeln!(
+            f,
+            "  {size} entries, each in the form that this log writes, make the tree with root {root}"
+        )?;
+        match (&self.origin, self.signature_checked) {
+            (Some(origin), true) => writeln!(f, "  {origin} signed the first {published} of them")?,
+            _ => writeln!(
+                f,
+                "  the first {published} of them are under the log's checkpoint"
+            )?,
+        }
+        writeln!(
+            f,
+            "  {} more are committed in the write-ahead log and not yet signed",
+            size - published
+        )?;
+        writeln!(
+            f,
+            "  {intents} intents have {} outcomes, exactly one each; {open_intents} have none (yet)",
+            intents - open_intents
+        )?;
+        for (status, count) in &self.outcomes {
+            writeln!(f, "    {status:?}: {count}")?;
+        }
+        writeln!(
+            f,
+            "  {denied} requests were denied, {undecided} could not be decided"
+        )?;
+        match self.bodies_checked {
+            true => writeln!(
+                f,
+                "  {bodies} sealed bodies are those that the entries refer to"
+            )?,
+            false => writeln!(
+                f,
+                "  {bodies} sealed bodies have their places; they were not read"
+            )?,
+        }
+        writeln!(
+            f,
+            "  the log was opened {boots} times, {crashes} of them after a crash"
+        )?;
+        writeln!(f, "not proved:")?;
+        if !self.signature_checked {
+            writeln!(
+                f,
+                "  who signed: no verifier key was given, or nothing is signed yet"
+            )?;
+        }
+        writeln!(
+            f,
+            "  that nothing was rewritten by a holder of the signing key: compare with a checkpoint that left this machine"
+        )?;
+        writeln!(
+            f,
+            "  that the last entries were not cut off: a root that somebody else keeps proves it"
+        )?;
+        writeln!(
+            f,
+            "  that the sealed bodies say what they should: open them, and compare the commitments"
+        )?;
+        writeln!(
+            f,
+            "  the times: they are the machine's; {} of them go back",
+            self.clock_went_back
+        )?;
+        writeln!(
+            f,
+            "  that the gateway did as it wrote: this proves what was written, and when in the order of things"
+        )?;
+        if self.late > 0 || self.omitted > 0 {
+            writeln!(
+                f,
+                "to know: {} outcomes came too late for whoever waited; {} bodies were not kept for want of space",
+                self.late, self.omitted
+            )?;
+        }
+        if self.torn_bytes > 0 {
+            writeln!(
+                f,
+                "to know: {} bytes after the last commit were never acknowledged",
+                self.torn_bytes
+            )?;
+        }
+        self.strays
+            .iter()
+            .try_for_each(|stray| writeln!(f, "to know: nothing accounts for {}", stray.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

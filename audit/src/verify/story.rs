@@ -1,0 +1,125 @@
+//! Whether the entries tell one story: each on its own may be sound, and all together a lie.
+//!
+//! - A life of the log begins with `boot`, which says truly where the log stood and which intents
+//!   were open; its entries are numbered from zero without a gap.
+//! - Each intent has one outcome, later, of the same request; no outcome is without its intent.
+//! - After `shutdown` comes a `boot`; no intent is open there.
+//!
+//! Time proves nothing and breaks nothing: where it goes back is counted.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint::Origin;
+use crate::entry::{
+    Boot, Entry, EntryIndex, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
+};
+
+#[derive(Clone, Default)]
+pub(super) struct Story {
+    pub(super) origin: Option<Origin>,
+    pub(super) open: BTreeMap<u64, RequestId>,
+    pub(super) intents: u64,
+    pub(super) outcomes: BTreeMap<OutcomeStatus, u64>,
+    pub(super) refusals: (u64, u64),
+    pub(super) late: u64,
+    pub(super) boots: (u64, u64),
+    pub(super) times: Option<(u64, u64)>,
+    pub(super) clock_went_back: u64,
+    life: Option<Life>,
+}
+
+/// The life of the log that the last entry belongs to.
+#[derive(Clone, Copy)]
+struct Life {
+    boot: Tag,
+    next: u64,
+    shut: bool,
+}
+
+impl Story {
+    /// Takes in the next entry, or says what contradicts the ones before.
+    pub(super) fn tell(&mut self, index: u64, stored: &StoredEntry) -> Result<(), &'static str> {
+        self.time(stored.ts);
+        match &stored.entry {
+            Entry::Boot(boot) => self.boot(index, stored, boot)?,
+            _ => self.number(stored)?,
+        }
+        match &stored.entry {
+            Entry::Intent(intent) => {
+                self.intents += 1;
+                self.open.insert(index, intent.req);
+            }
+            Entry::Outcome(outcome) => {
+                self.outcome(outcome.intent, outcome.req)?;
+                *self.outcomes.entry(outcome.status).or_default() += 1;
+            }
+            Entry::Refusal(refusal) => match refusal.kind {
+                RefusalKind::Deny => self.refusals.0 += 1,
+                RefusalKind::Undecided => self.refusals.1 += 1,
+            },
+            Entry::Late(late) if late.outcome.0 < index => self.late += 1,
+            Entry::Late(_) => return Err("an outcome is called late before it was written"),
+            Entry::Shutdown(_) if !self.open.is_empty() => {
+                return Err("the log was shut down with intents open");
+            }
+            Entry::Shutdown(_) => self.life.iter_mut().for_each(|life| life.shut = true),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, ts: u64) {
+        let (first, last) = self.times.unwrap_or((ts, ts));
+        self.clock_went_back += u64::from(ts < last);
+        self.times = Some((first, ts));
+    }
+
+    fn boot(&mut self, index: u64, stored: &StoredEntry, boot: &Boot) -> Result<(), &'static str> {
+        let shut = self.life.is_none_or(|life| life.shut);
+        let origin =
+            Origin::try_from(boot.origin.clone()).map_err(|_| "the log's name cannot be one")?;
+        if self.origin.get_or_insert_with(|| origin.clone()) != &origin {
+            return Err("the log changed its name");
+        }
+        if stored.n != 0 || boot.found != index {
+            return Err("an opening disagrees with where the log stood");
+        }
+        if boot.clean && !shut {
+            return Err("an opening calls an end clean that was none");
+        }
+        if u64::from(boot.open) != self.open.len() as u64 {
+            return Err("an opening disagrees with which intents were open");
+        }
+        self.boots.0 += 1;
+        self.boots.1 += u64::from(!boot.clean);
+        self.life = Some(Life {
+            boot: stored.boot,
+            next: 1,
+            shut: false,
+        });
+        Ok(())
+    }
+
+    fn number(&mut self, stored: &StoredEntry) -> Result<(), &'static str> {
+        let life = self
+            .life
+            .as_mut()
+            .ok_or("the log does not begin with an opening")?;
+        if life.shut {
+            return Err("an entry was written after the log was shut down");
+        }
+        if stored.boot != life.boot || stored.n != life.next {
+            return Err("the entries of one life of the log are not numbered without a gap");
+        }
+        life.next += 1;
+        Ok(())
+    }
+
+    fn outcome(&mut self, intent: EntryIndex, req: RequestId) -> Result<(), &'static str> {
+        match self.open.remove(&intent.0) {
+            Some(opened) if opened == req => Ok(()),
+            Some(_) => Err("an outcome closes the intent of another request"),
+            None => Err("an outcome without an open intent"),
+        }
+    }
+}
