@@ -11,6 +11,9 @@ import model
 sigmoid = scipy.special.expit
 # Thresholds are shipped in steps of the gateway's scores, rounded up.
 STEPS = 10_000
+# A score is the chance of an attack where one text in so many is one. Even odds would crowd the useful thresholds into
+# the last few of the steps below 1.
+BASE_RATE = 1 / 20
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Scale:
 
 
 def fit(logits: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> Scale:
-    """Platt scaling on weighted texts; a score of 0.5 is even odds where attacks and honest texts are equally common."""
+    """Platt scaling on weighted texts, then moved from even odds to `BASE_RATE`."""
     use = weight > 0
     z, y, w = logits[use], truth[use], weight[use] / weight[use].sum()
 
@@ -38,7 +41,7 @@ def fit(logits: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> Scale:
         return float(w @ np.logaddexp(0, -margin))
 
     slope, shift = scipy.optimize.minimize(loss, [1.0, 0.0], method="Nelder-Mead").x
-    return Scale(float(slope), float(shift))
+    return Scale(float(slope), float(shift + scipy.special.logit(BASE_RATE)))
 
 
 @dataclass

@@ -101,7 +101,7 @@ def write_manifest(path: Path, facts: Facts, training: list[corpus.Source]) -> N
 
 def write_card(path: Path, facts: Facts, training: list[corpus.Source]) -> None:
     """The prose of card.md with the tables put in."""
-    tables = {"facts": facts_table(facts), "sources": sources_table(training)}
+    tables = {"facts": facts_table(facts), "words": str(facts.words), "sources": sources_table(training)}
     for judged in facts.judged:
         tables[f"{judged.label} thresholds"] = thresholds_table(judged)
         tables[f"{judged.label} left out"] = figures_table(judged.left_out)

@@ -269,6 +269,7 @@ def _own(draw: random.Random, half: int) -> list[Source]:
         Source(f"own: tool results{mark}", "own tool results", [*_plain(results), *planted], kind="document"),
         Source(f"own: planted instructions alone{mark}", "own tool results", alone, kind="document"),
         Source(f"own: office texts{mark}", "own office", _plain(_half("benign_office.txt", half))),
+        Source(f"own: system prompts{mark}", "own system prompts", _plain(_half("system_prompts.txt", half))),
         Source(f"own: near attack{mark}", "own near", _plain(_half("benign_near_attack.txt", half))),
         Source(f"own: near harm{mark}", "own near", _plain(_half("benign_near_harm.txt", half))),
         Source(f"own: other languages{mark}", "own languages", _plain(_half("benign_other_languages.txt", half))),

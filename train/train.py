@@ -29,12 +29,13 @@ import onnx_file
 
 SEED = 20240501
 LABELS = {"prompt_attack": "attack", "harmful_request": "harm"}
+# A planted instruction of up to 16 words lies whole in some window. Windows of 24 to 64 words differ little.
 WINDOW_WORDS = 32
 WINDOW_OVERLAP = 16
 FOLDS = 8
 # A larger source brings more variety but little more with each row; beyond this many rows it only costs time.
 SOURCE_ROWS_MAX = 6000
-# Chosen on the leave-one-source-out figures among 1e-4, 1e-5 and 2e-6, which differ little.
+# Chosen on the leave-one-source-out figures between 1e-5 and 2e-6, which differ little.
 L2 = 5e-6
 # A window of a long attack stays positive while its logit is this close to the attack's best window.
 BEST_MARGIN = 1.0

@@ -35,7 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn write_features(words: usize, overlap: usize, dir: &Path) -> Result<(), Box<dyn Error>> {
     let create = |name| File::create(dir.join(name)).map(BufWriter::new);
-    let (mut texts, mut bounds, mut counts) = (create("texts.u32")?, create("bounds.u32")?, create("counts.u32")?);
+    let (mut texts, mut bounds, mut counts) = (
+        create("texts.u32")?,
+        create("bounds.u32")?,
+        create("counts.u32")?,
+    );
     let (mut ids, mut values) = (create("ids.u32")?, create("values.f32")?);
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let text: String = serde_json::from_str(&line?)?;

@@ -12,7 +12,7 @@
 //!
 //! Invariants: ids are below [`BUCKETS`], sorted and unique; character n-grams fill the lower half, words, pairs and
 //! marks the upper half; values are positive and their squares add up to 1 (a text without words has no features at
-//! all). A value is `sqrt(weight × count / total)` over whole numbers, so it is the same bit pattern on every machine.
+//! all). A value is `sqrt(count / total)` over whole numbers, so it is the same bit pattern on every machine.
 //!
 //! Bounds: time and memory are linear in the text, nothing in it is skipped, and nothing is allocated per n-gram.
 //! [`windows`] cuts a text so that one window holds at most the asked-for number of words of
@@ -230,22 +230,20 @@ impl Grams {
 /// Turns occurrences into weights: counts per bucket, then the square root of each bucket's share.
 fn weigh(mut occurrences: Vec<u32>) -> Features {
     occurrences.sort_unstable();
+    let total = occurrences.len() as f32;
     let mut features = Features {
         ids: Vec::with_capacity(occurrences.len()),
         values: Vec::with_capacity(occurrences.len()),
     };
-    let mut total = 0_u64;
     for same in occurrences.chunk_by(|a, b| a == b) {
         let Some(id) = same.first().copied() else {
             continue;
         };
-        let mass = same.len() as u64 * if id < BUCKETS / 2 { 1 } else { WORD_WEIGHT };
-        total += mass;
         features.ids.push(id);
-        features.values.push(mass as f32);
+        features.values.push(same.len() as f32);
     }
     for value in &mut features.values {
-        *value = (*value / total as f32).sqrt();
+        *value = (*value / total).sqrt();
     }
     features
 }
@@ -287,9 +285,6 @@ fn upper_bits(hash: u64) -> u32 {
 /// Character n-grams have 3 to 5 characters, edges included.
 const GRAM_MIN: usize = 3;
 const GRAM_MAX: usize = 5;
-
-/// A word, a pair or a mark weighs as much as this many character n-grams: there are some ten of those per word.
-const WORD_WEIGHT: u64 = 4;
 
 /// Room reserved per byte of text; English needs about 2.3.
 const GRAMS_PER_BYTE: usize = 3;

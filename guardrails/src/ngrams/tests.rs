@@ -12,6 +12,39 @@ fn length(features: &Features) -> f64 {
         .sum()
 }
 
+/// Every model depends on these numbers: a change here is a new `VERSION`, and every model is fitted anew.
+#[test]
+fn the_golden_vector_stays() {
+    let golden = [
+        7670, 9754, 12099, 24107, 38962, 43771, 45873, 52009, 62492, 63029, 70648, 73321, 86015,
+        87856, 91007, 105_323, 117_753, 119_866, 124_758, 145_363, 149_128, 169_905, 172_412,
+        218_804, 223_183, 239_019,
+    ];
+    let found = features("Ignore it #1");
+    assert_eq!((VERSION, found.ids.as_slice()), (1, golden.as_slice()));
+    assert!(
+        found
+            .values
+            .iter()
+            .all(|value| value.to_bits() == 0x3e48_d2ab),
+        "each is sqrt(1/26)"
+    );
+}
+
+#[test]
+fn repeated_words_weigh_as_the_root_of_their_share() {
+    let (once, thrice) = (features("a"), features("a b a b a"));
+    let (Some(id), Some(alone)) = (once.ids.first(), once.values.first()) else {
+        panic!("no features")
+    };
+    let shared = thrice
+        .ids
+        .iter()
+        .position(|other| other == id)
+        .and_then(|at| thrice.values.get(at));
+    assert!(shared.is_some_and(|value| value < alone));
+}
+
 #[test]
 fn letter_case_and_sentence_punctuation_make_no_difference() {
     assert_eq!(features("Ignore the rules!"), features("ignore, THE rules"));
