@@ -1,0 +1,61 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Needed beforehand: git, make, Rust, Python 3 with pip. The rest is fetched, pinned and checked by digest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+RUNTIME := .portcullis/onnxruntime/libonnxruntime.so
+VENV := .portcullis/venv
+SECONDS_EACH ?= 600
+DATA ?= ../shared/data
+
+.PHONY: help
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+.PHONY: demo
+demo: $(RUNTIME) ## Watch prompts travel through access rules, guardrails, a backend and a signed log
+	cargo build --release --quiet --bin portcullis
+	target/release/portcullis demo $(DEMO_ARGS)
+
+.PHONY: build
+build: $(RUNTIME) ## Build the gateway, with the ONNX Runtime library beside it
+	cargo build --release --quiet --bin portcullis
+	cp $(RUNTIME) target/release/
+
+.PHONY: test
+test: $(RUNTIME) $(VENV)/ready ## Run all tests
+	scripts/test.sh
+
+.PHONY: lint
+lint: ## Formatting, clippy, documentation, dependency rules
+	cargo fmt --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: bench
+bench: $(RUNTIME) ## Measure what the gateway adds, on the disk and in memory
+	cargo build --release --quiet -p gateway -p tests
+	target/release/bench $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 100,000 crash histories
+	PORTCULLIS_SOAK=1 scripts/test.sh
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for SECONDS_EACH (600)
+	scripts/fuzz.sh $(SECONDS_EACH)
+
+.PHONY: train
+train: ## Train the classifier again from the labelled data in DATA
+	train/train.sh $(DATA)
+
+$(RUNTIME): scripts/fetch-onnxruntime.sh
+	@scripts/fetch-onnxruntime.sh
+	@touch $@
+
+$(VENV)/ready: tests/python/requirements.txt
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r $<
+	@touch $@
