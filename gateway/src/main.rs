@@ -1,3 +1,9 @@
-//! The `portcullis` binary.
+//! The `portcullis` binary: flags, logging, run until signalled.
 
-fn main() {}
+use std::process::ExitCode;
+
+mod cli;
+
+fn main() -> ExitCode {
+    cli::run()
+}

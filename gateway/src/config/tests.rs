@@ -1,0 +1,166 @@
+use super::*;
+
+const GOOD: &str = r#"
+version = 1
+mode = "development"
+contact = "help desk, extension 4357"
+
+[listener]
+bind = ["127.0.0.1:8443", "[::1]:8443"]
+zone = "opennet"
+certificate = "certs/server.pem"
+key = "certs/server.key"
+
+[identity]
+keys = "keys.toml"
+hash_secret = "keys.secret"
+
+[policy]
+dir = "policies"
+
+[audit]
+dir = "log"
+origin = "gw1.agency.example/audit"
+signing_key = "log.key"
+recipient = "officers.pem"
+
+[[backend]]
+name = "demo"
+kind = "demo"
+
+[[model]]
+name = "llama-3.3-70b"
+backend = "demo"
+"#;
+
+fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+    let environment = environment
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    Config::parse(
+        Path::new("/etc/portcullis/portcullis.toml"),
+        text.to_owned(),
+        environment,
+    )
+}
+
+#[track_caller]
+fn problem_of(from: &str, to: &str, line: u32, column: u32, said: &str) {
+    assert!(
+        GOOD.contains(from),
+        "the test replaces something that is there"
+    );
+    let problems = parse(&GOOD.replacen(from, to, 1), &[]).expect_err("a problem");
+    let found = problems.iter().any(|p| {
+        let text = format!("{} {}", p.message, p.hint.clone().unwrap_or_default());
+        (p.line, p.column) == (line, column) && text.contains(said)
+    });
+    assert!(found, "{problems:#?}");
+}
+
+#[test]
+fn a_good_file_is_read_with_paths_relative_to_it() {
+    let config = parse(GOOD, &[]).expect("good");
+    assert_eq!(config.policy_dir, Path::new("/etc/portcullis/policies"));
+    assert_eq!(config.listener.bind.len(), 2);
+    assert_eq!(config.limits.body_bytes_max, 4 << 20);
+    assert_eq!(config.models[0].upstream_name, "llama-3.3-70b");
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = parse(
+        GOOD,
+        &[
+            ("PORTCULLIS_LISTENER__ZONE", "dmz"),
+            ("PORTCULLIS_LIMITS__CHOICES_MAX", "2"),
+        ],
+    )
+    .expect("good");
+    assert_eq!(
+        (config.listener.zone.as_str(), config.limits.choices_max),
+        ("dmz", 2)
+    );
+}
+
+#[test]
+fn each_mistake_is_named_where_it_stands() {
+    problem_of("zone = ", "zonee = ", 8, 1, "did you mean `zone`?");
+    problem_of(
+        "mode = \"development\"",
+        "mode = \"produktion\"",
+        3,
+        8,
+        "did you mean `production`?",
+    );
+    problem_of(
+        "\"[::1]:8443\"",
+        "\"localhost\"",
+        7,
+        27,
+        "is not an address",
+    );
+    problem_of(
+        "backend = \"demo\"",
+        "backend = \"dmeo\"",
+        31,
+        11,
+        "did you mean `demo`?",
+    );
+    problem_of(
+        "kind = \"demo\"",
+        "kind = \"openai\"",
+        25,
+        1,
+        "`backend.base_url` is missing",
+    );
+    problem_of(
+        "mode = \"development\"",
+        "mode = \"production\"",
+        25,
+        1,
+        "production refuses it",
+    );
+    problem_of(
+        "zone = \"opennet\"",
+        "zone = \"open net\"",
+        8,
+        8,
+        "cannot name a zone",
+    );
+    problem_of(
+        "keys = \"keys.toml\"",
+        "keys = 7",
+        13,
+        8,
+        "is integer where a string is wanted",
+    );
+    problem_of("dir = \"log\"", "", 19, 1, "`audit.dir` is missing");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let text = GOOD
+        .replace("zone = ", "zonee = ")
+        .replace("\"keys.toml\"", "7")
+        .replace("[policy]\ndir", "[policy]\ndri");
+    let problems = parse(&text, &[]).expect_err("problems");
+    assert!(problems.len() >= 5, "{problems:#?}");
+}
+
+#[test]
+fn broken_toml_is_a_problem_with_a_place() {
+    let problems = parse("[listener\nbind = 1", &[]).expect_err("broken");
+    assert!(problems.iter().any(|p| p.line == 1), "{problems:#?}");
+}
+
+#[test]
+fn an_admin_port_off_loopback_is_refused() {
+    let problems = parse(&format!("{GOOD}\n[admin]\nbind = \"0.0.0.0:9443\"\n"), &[])
+        .expect_err("not loopback");
+    assert!(
+        problems[0].message.contains("not on loopback"),
+        "{problems:#?}"
+    );
+}

@@ -1,0 +1,237 @@
+//! Everything that is read from files before a socket opens: keys, policy, profiles, models, backends. `check` stops
+//! here; `serve` goes on with what was loaded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backends::{Clocks, Demo, OpenAi, OpenAiSettings, Upstream};
+use guardrails::{Classifier, Engine, ProfileFile};
+use policy::Policy;
+
+use crate::config::{BackendConfig, BackendKind, Config};
+use crate::keys::Keys;
+use crate::pipeline::forward::{Models, Target};
+use crate::problem::{Problem, Severity, nearest};
+use crate::{runtime, tls};
+
+/// What was loaded.
+pub struct Loaded {
+    /// API keys.
+    pub keys: Keys,
+    /// Access rules.
+    pub policy: Policy,
+    /// What judges text.
+    pub guardrails: Engine,
+    /// Models and their backends.
+    pub models: Models,
+    /// TLS settings of the data listener.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// What is odd, but does not stop a load.
+    pub warnings: Vec<Problem>,
+}
+
+/// Wraps every classifier; for tests and the demo, which make one fail on purpose.
+pub type ClassifierWrap = Arc<dyn Fn(Arc<dyn Classifier>) -> Arc<dyn Classifier> + Send + Sync>;
+
+/// Wraps every upstream; for the demo, which shows what reaches the model.
+pub type UpstreamWrap = Arc<dyn Fn(Arc<dyn Upstream>) -> Arc<dyn Upstream> + Send + Sync>;
+
+/// Loads everything.
+///
+/// # Errors
+/// Every problem of every file at once.
+pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let keys = keep(&mut problems, Keys::load(&config.identity));
+    let policy = keep(
+        &mut problems,
+        Policy::load(&config.policy_dir).map_err(translated),
+    );
+    let guardrails = keep(&mut problems, guardrails(config, wrap));
+    let models = keep(&mut problems, models(config));
+    let tls = keep(&mut problems, tls::server(&config.listener));
+    let mut warnings = Vec::new();
+    if let (Some(policy), Some(guardrails), Some(keys)) = (&policy, &guardrails, &keys) {
+        problems.extend(missing_profiles(&policy.policy, guardrails));
+        problems.extend(unknown_to_policy(config, &policy.policy));
+        warnings.extend(keys_of_nobody(&policy.policy, keys, &config.identity.keys));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(tls)) =
+        (keys, policy, guardrails, models, tls)
+    else {
+        return Err(problems);
+    };
+    warnings.extend(policy.warnings.into_iter().map(Problem::from));
+    warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
+    Ok(Loaded {
+        keys,
+        policy: policy.policy,
+        guardrails,
+        models,
+        tls,
+        warnings,
+    })
+}
+
+fn keep<T>(problems: &mut Vec<Problem>, loaded: Result<T, Vec<Problem>>) -> Option<T> {
+    loaded.map_err(|found| problems.extend(found)).ok()
+}
+
+fn translated<P: Into<Problem>>(problems: Vec<P>) -> Vec<Problem> {
+    problems.into_iter().map(Into::into).collect()
+}
+
+fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, Vec<Problem>> {
+    let profiles = profile_files(&config.policy_dir)?;
+    let runtime = match &config.guardrails.models_dir {
+        Some(_) => Some(runtime::library(&config.guardrails).map_err(|p| vec![p])?),
+        None => None,
+    };
+    let settings = guardrails::Settings {
+        profiles,
+        models_dir: config.guardrails.models_dir.clone(),
+        runtime,
+        threads: config.guardrails.threads,
+        queue_max: config.guardrails.queue_max,
+        wrap,
+        classifiers: Vec::new(),
+    };
+    Engine::load(settings).map_err(translated)
+}
+
+/// `guardrails.toml` of the baseline and of every tenant, in the order of their paths.
+fn profile_files(policy_dir: &Path) -> Result<Vec<ProfileFile>, Vec<Problem>> {
+    let mut paths = vec![policy_dir.join("baseline/guardrails.toml")];
+    let mut tenants: Vec<_> = std::fs::read_dir(policy_dir.join("tenants"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join("guardrails.toml"))
+        .filter(|path| path.is_file())
+        .collect();
+    tenants.sort();
+    paths.append(&mut tenants);
+    let read = |path: std::path::PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(ProfileFile { path, text }),
+        Err(e) => Err(vec![Problem::about(path, format!("cannot be read: {e}"))]),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn models(config: &Config) -> Result<Models, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut upstreams: Vec<(&str, Arc<dyn Upstream>)> = Vec::new();
+    for backend in &config.backends {
+        match upstream(backend) {
+            Ok(upstream) => upstreams.push((&backend.name, upstream)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let target = |model: &crate::config::ModelConfig| {
+        let (_, upstream) = upstreams.iter().find(|(name, _)| *name == model.backend)?;
+        Some(Target {
+            model: model.name.clone(),
+            backend: model.backend.clone(),
+            upstream_name: model.upstream_name.clone(),
+            upstream: upstream.clone(),
+        })
+    };
+    Ok(Models::new(config.models.iter().filter_map(target)))
+}
+
+fn upstream(backend: &BackendConfig) -> Result<Arc<dyn Upstream>, Problem> {
+    match &backend.kind {
+        BackendKind::Demo => Ok(Arc::new(Demo::new(&backend.name))),
+        BackendKind::OpenAi {
+            base_url,
+            ca,
+            bearer,
+            connect_timeout,
+            first_byte_timeout,
+            idle_timeout,
+        } => {
+            let mut settings = OpenAiSettings::new(&backend.name, base_url.clone());
+            settings.ca_file.clone_from(ca);
+            settings.bearer_file.clone_from(bearer);
+            settings.clocks = Clocks {
+                connect: *connect_timeout,
+                first_byte: *first_byte_timeout,
+                idle: *idle_timeout,
+                ..settings.clocks
+            };
+            let made = OpenAi::new(settings);
+            made.map(|upstream| Arc::new(upstream) as Arc<dyn Upstream>)
+                .map_err(|e| Problem::about(format!("backend {}", backend.name), e.to_string()))
+        }
+    }
+}
+
+/// A rule that permits under a profile which does not exist would refuse everything it permits.
+fn missing_profiles(policy: &Policy, guardrails: &Engine) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (profile, rule) in policy.profiles() {
+        if !guardrails.has_profile(profile) {
+            let mut problem = Problem::about(
+                rule.file(),
+                format!(
+                    "rule `{}` names the profile `{profile}`, which no guardrails.toml has",
+                    rule.id()
+                ),
+            );
+            problem.line = rule.line();
+            problem.hint = nearest(profile, guardrails.profile_names())
+                .map(|near| format!("did you mean `{near}`?"));
+            problems.push(problem);
+        }
+    }
+    problems
+}
+
+/// A zone or a model that `attributes.toml` does not name would be refused at every request.
+fn unknown_to_policy(config: &Config, policy: &Policy) -> Vec<Problem> {
+    let file = config.policy_dir.join("attributes.toml");
+    let unknown = |what: &str, name: &str, known: Vec<&str>| {
+        if known.contains(&name) {
+            return None;
+        }
+        let mut problem = Problem::about(
+            &file,
+            format!("names no {what} `{name}`, which portcullis.toml uses"),
+        );
+        problem.hint = nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+        Some(problem)
+    };
+    let zone = unknown("zone", &config.listener.zone, policy.zones().collect());
+    let model = |model: &crate::config::ModelConfig| {
+        unknown("model", &model.name, policy.models().collect())
+    };
+    zone.into_iter()
+        .chain(config.models.iter().filter_map(model))
+        .collect()
+}
+
+fn keys_of_nobody(policy: &Policy, keys: &Keys, file: &Path) -> Vec<Problem> {
+    let nobody = keys
+        .records()
+        .filter(|record| policy.subject(&record.principal).is_none());
+    let mut problems: Vec<_> = nobody
+        .map(|record| {
+            let message = format!(
+                "key `{}` stands for `{}`, whom identities.toml does not know",
+                record.id, record.principal
+            );
+            Problem {
+                severity: Severity::Warning,
+                ..Problem::about(file, message)
+            }
+        })
+        .collect();
+    problems.sort_by(|a, b| a.message.cmp(&b.message));
+    problems
+}

@@ -1,0 +1,152 @@
+//! Every metric, named in one place. Labels are bounded: registered models, our own codes; never a caller's text.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::reply::Described;
+
+/// The gateway's metrics.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests that ended, by how.
+    requests: Family<RequestLabels, Counter>,
+    /// Requests being worked on.
+    pub in_flight: Gauge,
+    /// From the first byte in to the last byte out.
+    pub seconds: Histogram,
+    /// From the first byte in to the first byte out.
+    pub first_byte_seconds: Histogram,
+    audit_tree_size: Gauge,
+    audit_degraded: Gauge,
+    audit_flushes: Gauge,
+    audit_flush_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    tasks: Gauge<i64, AtomicI64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    decision: &'static str,
+    code: &'static str,
+}
+
+/// OpenTelemetry's doubling buckets for request durations, in seconds.
+const REQUEST_BUCKETS: [f64; 14] = [
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+];
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new(policy_digest: &str) -> Metrics {
+        let mut registry = Registry::with_prefix("portcullis");
+        let requests = Family::default();
+        let (in_flight, tasks) = (Gauge::default(), Gauge::default());
+        let seconds = Histogram::new(REQUEST_BUCKETS);
+        let first_byte_seconds = Histogram::new(REQUEST_BUCKETS);
+        let (audit_tree_size, audit_degraded, audit_flushes) =
+            (Gauge::default(), Gauge::default(), Gauge::default());
+        let audit_flush_seconds = Gauge::default();
+        registry.register(
+            "requests",
+            "Requests that ended, by decision and code",
+            Family::clone(&requests),
+        );
+        registry.register(
+            "inflight_requests",
+            "Requests being worked on",
+            Gauge::clone(&in_flight),
+        );
+        registry.register(
+            "request_duration_seconds",
+            "From the first byte in to the last out",
+            seconds.clone(),
+        );
+        registry.register(
+            "time_to_first_byte_seconds",
+            "From the first byte in to the first out",
+            first_byte_seconds.clone(),
+        );
+        registry.register(
+            "audit_tree_size",
+            "Entries that are durable",
+            Gauge::clone(&audit_tree_size),
+        );
+        registry.register(
+            "audit_degraded",
+            "1 while the log cannot be written",
+            Gauge::clone(&audit_degraded),
+        );
+        registry.register(
+            "audit_flushes",
+            "Flushes of the log since start",
+            Gauge::clone(&audit_flushes),
+        );
+        registry.register(
+            "audit_flush_mean_seconds",
+            "Mean time of a flush",
+            Gauge::clone(&audit_flush_seconds),
+        );
+        registry.register(
+            "tasks",
+            "Connections and streams being served",
+            Gauge::clone(&tasks),
+        );
+        let info =
+            prometheus_client::metrics::info::Info::new([("digest", policy_digest.to_owned())]);
+        registry.register("policy", "The policy in force", info);
+        Metrics {
+            registry,
+            requests,
+            in_flight,
+            seconds,
+            first_byte_seconds,
+            audit_tree_size,
+            audit_degraded,
+            audit_flushes,
+            audit_flush_seconds,
+            tasks,
+        }
+    }
+
+    /// Counts a refusal.
+    pub fn refused(&self, told: &Described) {
+        self.requests
+            .get_or_create(&RequestLabels {
+                decision: "refuse",
+                code: told.code,
+            })
+            .inc();
+    }
+
+    /// Counts an answer.
+    pub fn answered(&self, decision: &'static str, status: &'static str) {
+        self.requests
+            .get_or_create(&RequestLabels {
+                decision,
+                code: status,
+            })
+            .inc();
+    }
+
+    /// The text of `/metrics`, with the log's and the tasks' state as of now.
+    pub fn render(&self, audit: &audit::Status, tasks: usize) -> String {
+        self.audit_tree_size
+            .set(i64::try_from(audit.tree_size).unwrap_or(i64::MAX));
+        self.audit_degraded
+            .set(i64::from(audit.state != audit::State::Serving));
+        self.audit_flushes
+            .set(i64::try_from(audit.flushes).unwrap_or(i64::MAX));
+        self.audit_flush_seconds.set(audit.mean_flush.as_secs_f64());
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,100 @@
+//! The life of one request. Nothing about a request is decided anywhere else.
+//!
+//! Each line of [`answer`] is a question; each `?` leaves by exactly one refusal, with one status and one audit
+//! outcome. `Permit`, `Clearance` and `Receipt` are proofs: only the stage that earned one can make it, and
+//! [`forward::send`] takes nothing but a [`Cleared`], which holds all three.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::Gateway;
+use crate::body::Body;
+use crate::deadline::Deadline;
+use crate::incoming::Incoming;
+use crate::refusal::Refusal;
+use crate::reply::{self, Answer, Unanswered};
+use trail::Trail;
+
+pub mod authenticate;
+pub mod authorize;
+pub mod deliver;
+pub mod forward;
+pub mod ingest;
+pub mod label;
+pub mod models;
+pub mod release;
+pub mod route;
+pub mod screen;
+pub mod texts;
+pub mod trail;
+
+pub use forward::Cleared;
+use release::Screened;
+use route::Route;
+
+/// From a request head to the response whose body keeps the trail to its last byte.
+///
+/// # Errors
+/// [`Unanswered`]: the connection is closed without an answer, and counted.
+pub async fn handle(
+    gw: &Arc<Gateway>,
+    mut incoming: Incoming,
+) -> Result<Response<Body>, Unanswered> {
+    // The outcome's place is reserved first.
+    let mut trail = match Trail::open(gw, &incoming).await {
+        Ok(trail) => trail,
+        // Cannot record it => do not do it.
+        Err(refusal) => return Ok(reply::unrecorded(gw, &incoming, refusal)),
+    };
+    let outcome = serve(gw, &mut incoming, &mut trail).await;
+    if outcome.is_err() {
+        ingest::discard(&mut incoming).await;
+    }
+    // Durable first.
+    reply::render(gw, outcome, trail).await
+}
+
+/// Is there room, and what for?
+async fn serve(
+    gw: &Arc<Gateway>,
+    incoming: &mut Incoming,
+    trail: &mut Trail,
+) -> Result<Answer, Refusal> {
+    trail.enter()?;
+    match route::of(incoming)? {
+        Route::ChatCompletions => answer(gw, incoming, trail).await.map(Answer::Chat),
+        Route::Models => models::list(gw, incoming, trail).map(Answer::Models),
+    }
+}
+
+/// `POST /v1/chat/completions`, top to bottom.
+async fn answer(
+    gw: &Gateway,
+    incoming: &mut Incoming,
+    trail: &mut Trail,
+) -> Result<Screened, Refusal> {
+    let deadline = Deadline::after(gw.config.limits.request_timeout);
+    // One policy version per request.
+    let policy = gw.policy.load_full();
+    // Who asks?
+    let caller = authenticate::caller(gw, incoming, &policy, trail)?;
+    // What, within limits?
+    let prompt = ingest::prompt(incoming, &gw.config.limits, deadline, trail).await?;
+    // Which markings does it bear?
+    let labelled = label::labelled(gw, prompt, incoming)?;
+    // Of which model?
+    let target = gw.models.find(&labelled)?;
+    // May they, for this data and purpose?
+    let permit = authorize::permit(gw, &policy, &caller, &labelled, &target, trail)?;
+    // Is it acceptable, under that permit's profile?
+    let (chat, clearance) = screen::prompt(gw, labelled, &permit, deadline, trail).await?;
+    // Is it written down?
+    let receipt = trail.admit(&permit, &clearance, &target, &chat).await?;
+    // The only thing `send` takes.
+    let cleared = Cleared::new(chat, target, permit, clearance, receipt)?;
+    // Ask the model.
+    let asked = forward::send(cleared, deadline).await?;
+    // May the answer go out?
+    release::screened(gw, asked, deadline).await
+}

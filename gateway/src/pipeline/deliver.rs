@@ -1,0 +1,168 @@
+//! Out to the client: pieces as they are released, the end only once the outcome is durable.
+//!
+//! Held until then: the last window of every choice, tool calls, finish reasons, usage, `[DONE]` and the end of the
+//! body. If the outcome cannot be made durable, the held tail is dropped and an `audit_unavailable` event ends the
+//! stream; a plain answer becomes that error instead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::Gateway;
+use crate::body::Part;
+use crate::openai::{self, ChunkWriter, Envelope};
+use crate::pipeline::release::{Ending, How, Screened, Step};
+use crate::pipeline::trail::{Trail, Transcript};
+use crate::refusal::Refusal;
+use crate::reply;
+
+/// After this long without a byte, a stream carries a comment: proxies cut silent connections after 60 s.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// The whole answer in one object, its outcome durable.
+///
+/// # Errors
+/// What ended it, already recorded.
+pub async fn whole(
+    mut screened: Screened,
+    envelope: &Envelope,
+    mut trail: Trail,
+) -> Result<Value, Refusal> {
+    let mut transcript = Transcript::default();
+    let ending = loop {
+        match screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
+            Step::Release(pieces) => transcript.add(pieces),
+            Step::Silence => {}
+            Step::End(ending) => break ending,
+        }
+    };
+    trail.note_answer(&screened, &ending);
+    let Ending { tail, usage, how } = ending;
+    if let How::Fault(refusal) = how {
+        trail.fail(&refusal, &transcript).await?;
+        return Err(refusal);
+    }
+    transcript.add(tail);
+    let answer = openai::whole(envelope, transcript.pieces(), usage);
+    trail.close(&transcript).await?;
+    Ok(answer)
+}
+
+/// Streams the answer into `client`. Runs as a tracked task: a client that leaves cancels the upstream at once, and
+/// the outcome says so.
+pub async fn stream(
+    gw: Arc<Gateway>,
+    screened: Screened,
+    writer: ChunkWriter,
+    trail: Trail,
+    client: mpsc::Sender<Part>,
+) {
+    let mut delivery = Delivery {
+        screened,
+        writer,
+        trail,
+        client,
+        transcript: Transcript::default(),
+    };
+    let gone = delivery.client.clone();
+    let ending = tokio::select! {
+        ending = delivery.run() => ending,
+        () = gone.closed() => None,
+    };
+    match ending {
+        Some(ending) => delivery.end(&gw, ending).await,
+        None => delivery.gone().await,
+    }
+}
+
+struct Delivery {
+    screened: Screened,
+    writer: ChunkWriter,
+    trail: Trail,
+    client: mpsc::Sender<Part>,
+    transcript: Transcript,
+}
+
+impl Delivery {
+    /// Sends what is released, until the end. `None` if the client is gone.
+    async fn run(&mut self) -> Option<Ending> {
+        loop {
+            let bytes = match self.screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
+                Step::Release(pieces) => {
+                    let bytes = self.writer.pieces(&pieces);
+                    self.transcript.add(pieces);
+                    self.trail.first_byte();
+                    bytes
+                }
+                Step::Silence => openai::KEEP_ALIVE,
+                Step::End(ending) => return Some(ending),
+            };
+            // A client that does not read is a client that is gone.
+            let sent = self
+                .screened
+                .deadline()
+                .limit(self.client.send(Part::Data(bytes)))
+                .await;
+            sent.ok()?.ok()?;
+        }
+    }
+
+    /// Records the outcome, then sends what was held for it.
+    async fn end(mut self, gw: &Gateway, ending: Ending) {
+        self.trail.note_answer(&self.screened, &ending);
+        let Ending { tail, usage, how } = ending;
+        let id = self.trail.id();
+        let tail = match how {
+            How::Fault(refusal) => {
+                let recorded = self.trail.fail(&refusal, &self.transcript).await;
+                failed(gw, &recorded.err().unwrap_or(refusal), id)
+            }
+            How::Complete | How::Blocked(_) => {
+                let chunks = [
+                    self.writer.pieces(&tail),
+                    self.writer.usage(usage),
+                    openai::DONE,
+                ]
+                .concat();
+                self.transcript.add(tail);
+                match self.trail.close(&self.transcript).await {
+                    Ok(()) => chunks.into(),
+                    Err(refusal) => failed(gw, &refusal, id),
+                }
+            }
+        };
+        // The client may be gone by now; the outcome is recorded either way.
+        let _ = self.client.send(Part::Data(tail)).await;
+        let _ = self.client.send(Part::End).await;
+    }
+
+    async fn gone(self) {
+        let Delivery {
+            screened,
+            trail,
+            transcript,
+            ..
+        } = self;
+        let report = screened.report();
+        drop(screened); // cancels the upstream before anything else is waited for
+        trail.gone(&report, &transcript).await;
+    }
+}
+
+/// The event that ends a stream in failure. SDKs raise it as an error; a missing `[DONE]` they would not notice.
+fn failed(gw: &Gateway, refusal: &Refusal, id: uuid::Uuid) -> Bytes {
+    openai::event(&reply::describe(refusal, gw, id).body())
+}
+
+/// What every chunk of an answer repeats.
+pub fn envelope(gw: &Gateway, screened: &Screened, trail: &Trail) -> Envelope {
+    Envelope {
+        id: format!("chatcmpl-{}", trail.id().simple()),
+        created: gw.now().as_second(),
+        model: screened.asked().model.clone(),
+    }
+}

@@ -1,0 +1,444 @@
+//! The field contract of `POST /v1/chat/completions`.
+//!
+//! | field | kind |
+//! |---|---|
+//! | `messages[].content`, `.content[].text`, `.name`, `.refusal`, `.reasoning_content`, `.tool_calls[].function.{name,arguments}` | guarded |
+//! | `tools[].function.{name,description,parameters}`, `response_format.json_schema.{name,description,schema}`, `stop` | guarded |
+//! | `messages[].role`, `.tool_call_id`, `.tool_calls[].id`, `tool_choice`, `response_format.type`, `reasoning_effort` | constrained |
+//! | `model`, `stream`, `stream_options.include_usage`, `n`, `seed`, `temperature`, `top_p`, the penalties, `max_tokens`, `max_completion_tokens`, `parallel_tool_calls` | constrained |
+//! | `user`, `metadata`, `service_tier`, `safety_identifier`, `prompt_cache_key`, `prompt_cache_retention`, `verbosity`, `store: false`, `stream_options.include_obfuscation` | inert |
+//! | `logprobs`, `top_logprobs`, `logit_bias`, `audio`, `modalities` beyond text, `prediction`, `web_search_options`, `functions`, `function_call`, `store: true` | refused |
+//! | content parts other than `text` and `refusal` | refused |
+//! | everything else | dropped |
+
+use backends::{
+    Chat, Message, ReasoningEffort, ResponseFormat, Role, Sampling, Tool, ToolCall, ToolChoice,
+};
+
+use super::fields::Fields;
+use super::{Dropped, Prompt};
+use crate::Limits;
+use crate::json::Json;
+use crate::refusal::BadRequest;
+
+/// Reads the fields of a request.
+pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Prompt, BadRequest> {
+    let mut dropped = Dropped::default();
+    let mut top = Fields::new(String::new(), fields, &mut dropped);
+    let model = top.required_string("model")?;
+    let messages = messages(&mut top)?;
+    let tools = tools(&mut top)?;
+    let tool_choice = tool_choice(&mut top, &tools)?;
+    let parallel_tool_calls = top.boolean("parallel_tool_calls")?;
+    let sampling = sampling(&mut top, limits)?;
+    let response_format = response_format(&mut top)?;
+    let reasoning_effort = top.choice("reasoning_effort", &REASONING_EFFORTS)?;
+    let stream = top.boolean("stream")?.unwrap_or(false);
+    let usage_wanted = stream_options(&mut top)?;
+    modalities(&mut top)?;
+    top.refused(&REFUSED)?;
+    top.inert(&INERT);
+    top.finish();
+    let chat = Chat {
+        model,
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        sampling,
+        response_format,
+        reasoning_effort,
+        stream,
+    };
+    Ok(Prompt {
+        chat,
+        usage_wanted,
+        dropped,
+    })
+}
+
+fn messages(top: &mut Fields<'_>) -> Result<Vec<Message>, BadRequest> {
+    let items = top
+        .array("messages")?
+        .ok_or_else(|| BadRequest::missing("messages"))?;
+    if items.is_empty() || items.len() > MESSAGES_MAX {
+        return Err(BadRequest::invalid(
+            "messages",
+            &format!("must hold 1 to {MESSAGES_MAX} messages"),
+        ));
+    }
+    let read = |(at, item)| message(format!("messages[{at}]"), item, top.dropped());
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn message(path: String, item: Json, dropped: &mut Dropped) -> Result<Message, BadRequest> {
+    let mut m = Fields::of(path, item, dropped)?;
+    let role = m
+        .choice("role", &ROLES)?
+        .ok_or_else(|| BadRequest::missing(&m.path("role")))?;
+    let content = content(&mut m)?;
+    let name = m.string("name")?;
+    let refusal = m.string("refusal")?;
+    let reasoning = match m.string("reasoning_content")? {
+        Some(text) => Some(text),
+        None => m.string("reasoning")?,
+    };
+    let tool_calls = tool_calls(&mut m)?;
+    let tool_call_id = identifier(&mut m, "tool_call_id")?;
+    m.refused(&[
+        ("function_call", "use 'tool_calls'"),
+        ("audio", "audio cannot be scanned"),
+    ])?;
+    let path = m.path("content");
+    m.finish();
+    let assistant = role == Role::Assistant;
+    if content.is_empty() && !assistant {
+        return Err(BadRequest::missing(&path));
+    }
+    if (role == Role::Tool) != tool_call_id.is_some() {
+        return Err(BadRequest::invalid(
+            &path,
+            "a tool message, and only that, names its 'tool_call_id'",
+        ));
+    }
+    if !assistant && (!tool_calls.is_empty() || refusal.is_some() || reasoning.is_some()) {
+        return Err(BadRequest::invalid(
+            &path,
+            "only assistant messages hold tool calls, refusals and reasoning",
+        ));
+    }
+    Ok(Message {
+        role,
+        content,
+        name,
+        tool_calls,
+        tool_call_id,
+        refusal,
+        reasoning,
+    })
+}
+
+fn content(m: &mut Fields<'_>) -> Result<Vec<String>, BadRequest> {
+    let path = m.path("content");
+    match m.take("content") {
+        None => Ok(Vec::new()),
+        Some(Json::String(text)) => Ok(vec![text]),
+        Some(Json::Array(parts)) if parts.len() <= PARTS_MAX => {
+            let read = |(at, part)| text_part(format!("{path}[{at}]"), part, m.dropped());
+            parts.into_iter().enumerate().map(read).collect()
+        }
+        Some(Json::Array(_)) => Err(BadRequest::invalid(
+            &path,
+            &format!("must hold at most {PARTS_MAX} parts"),
+        )),
+        Some(other) => Err(BadRequest::wrong_type(
+            &path,
+            "a string or an array of parts",
+            other.kind(),
+        )),
+    }
+}
+
+/// Only text can be scanned; images, audio and files are refused until a scanner for them exists.
+fn text_part(path: String, part: Json, dropped: &mut Dropped) -> Result<String, BadRequest> {
+    let mut part = Fields::of(path, part, dropped)?;
+    let kind = part.required_string("type")?;
+    let text = match kind.as_str() {
+        "text" => part.required_string("text")?,
+        "refusal" => part.required_string("refusal")?,
+        _ => {
+            let message =
+                "Only text parts are supported: other content cannot be scanned.".to_owned();
+            return Err(BadRequest {
+                code: "unsupported_content",
+                param: Some(part.path("type")),
+                message,
+            });
+        }
+    };
+    part.inert(&["cache_control", "annotations"]);
+    part.finish();
+    Ok(text)
+}
+
+fn tool_calls(m: &mut Fields<'_>) -> Result<Vec<ToolCall>, BadRequest> {
+    let path = m.path("tool_calls");
+    let items = m.array("tool_calls")?.unwrap_or_default();
+    if items.len() > TOOLS_MAX {
+        return Err(BadRequest::invalid(
+            &path,
+            &format!("must hold at most {TOOLS_MAX} calls"),
+        ));
+    }
+    let read = |(at, item)| {
+        let mut call = Fields::of(format!("{path}[{at}]"), item, m.dropped())?;
+        call.choice("type", &[("function", ())])?;
+        let id =
+            identifier(&mut call, "id")?.ok_or_else(|| BadRequest::missing(&call.path("id")))?;
+        let path = call.path("function");
+        let function = call
+            .take("function")
+            .ok_or_else(|| BadRequest::missing(&path))?;
+        let mut function = Fields::of(path, function, call.dropped())?;
+        let name = function.required_string("name")?;
+        let arguments = function.string("arguments")?.unwrap_or_default();
+        function.finish();
+        call.inert(&["index"]);
+        call.finish();
+        Ok(ToolCall {
+            id,
+            name,
+            arguments,
+        })
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn tools(top: &mut Fields<'_>) -> Result<Vec<Tool>, BadRequest> {
+    let items = top.array("tools")?.unwrap_or_default();
+    if items.len() > TOOLS_MAX {
+        return Err(BadRequest::invalid(
+            "tools",
+            &format!("must hold at most {TOOLS_MAX} tools"),
+        ));
+    }
+    let read = |(at, item)| {
+        let mut tool = Fields::of(format!("tools[{at}]"), item, top.dropped())?;
+        let path = tool.path("type");
+        tool.choice("type", &[("function", ())])?
+            .ok_or_else(|| BadRequest::missing(&path))?;
+        let path = tool.path("function");
+        let function = tool
+            .take("function")
+            .ok_or_else(|| BadRequest::missing(&path))?;
+        let mut function = Fields::of(path, function, tool.dropped())?;
+        let name = function.required_string("name")?;
+        let description = function.string("description")?;
+        let parameters = schema(&mut function, "parameters")?;
+        let strict = function.boolean("strict")?;
+        function.finish();
+        tool.inert(&["cache_control"]);
+        tool.finish();
+        Ok(Tool {
+            name,
+            description,
+            parameters,
+            strict,
+        })
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
+/// A function named here must be one of `tools`, where its name is scanned.
+fn tool_choice(top: &mut Fields<'_>, tools: &[Tool]) -> Result<Option<ToolChoice>, BadRequest> {
+    match top.take("tool_choice") {
+        None => Ok(None),
+        Some(Json::String(word)) => match word.as_str() {
+            "none" => Ok(Some(ToolChoice::None)),
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "required" => Ok(Some(ToolChoice::Required)),
+            _ => Err(BadRequest::invalid(
+                "tool_choice",
+                "must be 'none', 'auto', 'required' or a function",
+            )),
+        },
+        Some(value) => {
+            let mut choice = Fields::of("tool_choice".to_owned(), value, top.dropped())?;
+            choice.choice("type", &[("function", ())])?;
+            let function = choice
+                .take("function")
+                .ok_or_else(|| BadRequest::missing("tool_choice.function"))?;
+            let mut function = Fields::of(
+                "tool_choice.function".to_owned(),
+                function,
+                choice.dropped(),
+            )?;
+            let name = function.required_string("name")?;
+            function.finish();
+            choice.finish();
+            if !tools.iter().any(|tool| tool.name == name) {
+                return Err(BadRequest::invalid(
+                    "tool_choice.function.name",
+                    "must be the name of one of 'tools'",
+                ));
+            }
+            Ok(Some(ToolChoice::Function(name)))
+        }
+    }
+}
+
+fn sampling(top: &mut Fields<'_>, limits: &Limits) -> Result<Sampling, BadRequest> {
+    let tokens = 1..=i64::from(u32::MAX);
+    let newer = top.whole("max_completion_tokens", tokens.clone())?;
+    let older = top.whole("max_tokens", tokens)?;
+    let n = top
+        .whole("n", 1..=i64::from(limits.choices_max))?
+        .unwrap_or(1);
+    Ok(Sampling {
+        temperature: top.number("temperature", 0.0..=2.0)?,
+        top_p: top.number("top_p", 0.0..=1.0)?,
+        frequency_penalty: top.number("frequency_penalty", -2.0..=2.0)?,
+        presence_penalty: top.number("presence_penalty", -2.0..=2.0)?,
+        max_tokens: newer
+            .or(older)
+            .and_then(|tokens| u32::try_from(tokens).ok()),
+        seed: top.whole("seed", i64::MIN..=i64::MAX)?,
+        n: u32::try_from(n).unwrap_or(1),
+        stop: stop(top)?,
+    })
+}
+
+fn stop(top: &mut Fields<'_>) -> Result<Vec<String>, BadRequest> {
+    let items = match top.take("stop") {
+        None => return Ok(Vec::new()),
+        Some(Json::String(text)) => return Ok(vec![text]),
+        Some(Json::Array(items)) if items.len() <= STOPS_MAX => items,
+        Some(_) => {
+            return Err(BadRequest::invalid(
+                "stop",
+                &format!("must be a string or at most {STOPS_MAX} strings"),
+            ));
+        }
+    };
+    let read = |(at, item): (usize, Json)| match item {
+        Json::String(text) => Ok(text),
+        other => Err(BadRequest::wrong_type(
+            &format!("stop[{at}]"),
+            "a string",
+            other.kind(),
+        )),
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn response_format(top: &mut Fields<'_>) -> Result<Option<ResponseFormat>, BadRequest> {
+    let Some(value) = top.take("response_format") else {
+        return Ok(None);
+    };
+    let mut format = Fields::of("response_format".to_owned(), value, top.dropped())?;
+    let kinds = [("text", 0), ("json_object", 1), ("json_schema", 2)];
+    let kind = format
+        .choice("type", &kinds)?
+        .ok_or_else(|| BadRequest::missing("response_format.type"))?;
+    let read = match kind {
+        0 => ResponseFormat::Text,
+        1 => ResponseFormat::JsonObject,
+        _ => {
+            let path = "response_format.json_schema";
+            let value = format
+                .take("json_schema")
+                .ok_or_else(|| BadRequest::missing(path))?;
+            let mut inner = Fields::of(path.to_owned(), value, format.dropped())?;
+            let name = inner.required_string("name")?;
+            let description = inner.string("description")?;
+            let schema = schema(&mut inner, "schema")?;
+            let strict = inner.boolean("strict")?;
+            inner.finish();
+            ResponseFormat::JsonSchema {
+                name,
+                description,
+                schema,
+                strict,
+            }
+        }
+    };
+    format.finish();
+    Ok(Some(read))
+}
+
+fn stream_options(top: &mut Fields<'_>) -> Result<bool, BadRequest> {
+    let Some(value) = top.take("stream_options") else {
+        return Ok(false);
+    };
+    let mut options = Fields::of("stream_options".to_owned(), value, top.dropped())?;
+    let usage = options.boolean("include_usage")?.unwrap_or(false);
+    options.inert(&["include_obfuscation"]);
+    options.finish();
+    Ok(usage)
+}
+
+fn modalities(top: &mut Fields<'_>) -> Result<(), BadRequest> {
+    let asked = top.array("modalities")?.unwrap_or_default();
+    if asked.iter().all(|m| *m == Json::String("text".to_owned())) {
+        return Ok(());
+    }
+    let message = "Only text is supported: other content cannot be scanned.".to_owned();
+    Err(BadRequest {
+        code: "unsupported_content",
+        param: Some("modalities".to_owned()),
+        message,
+    })
+}
+
+/// A JSON Schema is forwarded whole, so it is guarded whole.
+fn schema(fields: &mut Fields<'_>, key: &str) -> Result<Option<serde_json::Value>, BadRequest> {
+    match fields.take(key) {
+        None => Ok(None),
+        Some(value @ Json::Object(_)) => Ok(Some(value.into_value())),
+        Some(other) => Err(fields.wrong_type(key, "a JSON Schema (an object)", &other)),
+    }
+}
+
+/// Ids are made by machines. Holding them to a machine's alphabet keeps text from travelling in them.
+fn identifier(fields: &mut Fields<'_>, key: &str) -> Result<Option<String>, BadRequest> {
+    let Some(id) = fields.string(key)? else {
+        return Ok(None);
+    };
+    let machine = |b: u8| b.is_ascii_alphanumeric() || b"_-.:".contains(&b);
+    if (1..=IDENTIFIER_BYTES_MAX).contains(&id.len()) && id.bytes().all(machine) {
+        return Ok(Some(id));
+    }
+    Err(BadRequest::invalid(
+        &fields.path(key),
+        &format!("must be 1 to {IDENTIFIER_BYTES_MAX} of A-Z a-z 0-9 _ - . :"),
+    ))
+}
+
+const MESSAGES_MAX: usize = 4096;
+const PARTS_MAX: usize = 256;
+const TOOLS_MAX: usize = 128;
+const STOPS_MAX: usize = 16;
+const IDENTIFIER_BYTES_MAX: usize = 64;
+
+const ROLES: [(&str, Role); 5] = [
+    ("system", Role::System),
+    ("developer", Role::Developer),
+    ("user", Role::User),
+    ("assistant", Role::Assistant),
+    ("tool", Role::Tool),
+];
+
+const REASONING_EFFORTS: [(&str, ReasoningEffort); 6] = [
+    ("none", ReasoningEffort::None),
+    ("minimal", ReasoningEffort::Minimal),
+    ("low", ReasoningEffort::Low),
+    ("medium", ReasoningEffort::Medium),
+    ("high", ReasoningEffort::High),
+    ("xhigh", ReasoningEffort::ExtraHigh),
+];
+
+const INERT: [&str; 8] = [
+    "user",
+    "metadata",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "verbosity",
+    "store",
+];
+
+const REFUSED: [(&str, &str); 9] = [
+    ("store", "this gateway keeps no conversations"),
+    ("logprobs", "log probabilities are not scanned"),
+    ("top_logprobs", "log probabilities are not scanned"),
+    ("logit_bias", "it can spell out text that is not scanned"),
+    ("audio", "audio cannot be scanned"),
+    ("prediction", "predicted content is not scanned"),
+    (
+        "web_search_options",
+        "the model may not search the web from here",
+    ),
+    ("functions", "use 'tools'"),
+    ("function_call", "use 'tool_choice'"),
+];

@@ -1,0 +1,22 @@
+//! `GET /v1/models`: only what the caller may know of.
+
+use crate::Gateway;
+use crate::incoming::Incoming;
+use crate::pipeline::authenticate;
+use crate::pipeline::trail::Trail;
+use crate::refusal::Refusal;
+
+/// The names of the models that some rule lets this subject use.
+///
+/// # Errors
+/// [`Refusal::Unauthenticated`].
+pub fn list(gw: &Gateway, incoming: &Incoming, trail: &mut Trail) -> Result<Vec<String>, Refusal> {
+    let policy = gw.policy.load_full();
+    let caller = authenticate::caller(gw, incoming, &policy, trail)?;
+    Ok(gw
+        .models
+        .names()
+        .filter(|model| policy.visible(&caller.subject, model))
+        .map(str::to_owned)
+        .collect())
+}

@@ -1,0 +1,98 @@
+//! Is it acceptable, under that permit's profile? What the profile redacts is redacted here, before anything is
+//! recorded or sent: the entry and the model both see the redacted text.
+
+use aws_lc_rs::digest::Digest;
+use backends::Chat;
+use guardrails::{Action, Finding, Report, Stage};
+use policy::Permit;
+
+use crate::Gateway;
+use crate::deadline::Deadline;
+use crate::pipeline::label::Labelled;
+use crate::pipeline::texts;
+use crate::pipeline::trail::Trail;
+use crate::refusal::{Blocked, Refusal};
+
+/// Proof that a chat's text was judged acceptable. It names its subject: the digest of the text, after redaction.
+#[must_use]
+pub struct Clearance {
+    digest: Digest,
+    report: Report,
+    action: Action,
+}
+
+impl Clearance {
+    /// Whether it is about the text of this chat.
+    pub fn covers(&self, chat: &Chat) -> bool {
+        self.digest.as_ref() == texts::digest(chat).as_ref()
+    }
+
+    /// Every check that ran.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// The strongest action that was taken; never [`Action::Block`].
+    pub fn action(&self) -> Action {
+        self.action
+    }
+}
+
+/// Judges every guarded text of the prompt, and returns the chat that may be sent.
+///
+/// # Errors
+/// [`Refusal::Content`] if a rule blocks it, [`Refusal::GuardrailUnavailable`] if a detector could not decide.
+pub async fn prompt(
+    gw: &Gateway,
+    labelled: Labelled,
+    permit: &Permit,
+    deadline: Deadline,
+    trail: &mut Trail,
+) -> Result<(Chat, Clearance), Refusal> {
+    let mut chat = labelled.prompt.chat;
+    let judged = {
+        let found = texts::texts(&chat);
+        let until = deadline
+            .instant()
+            .min(tokio::time::Instant::now() + gw.guard_timeout);
+        gw.guardrails
+            .screen(
+                permit.profile(),
+                Stage::Prompt,
+                &texts::spans(&found),
+                until,
+            )
+            .await
+    };
+    let screening = judged.map_err(|undecided| Refusal::GuardrailUnavailable(undecided, None))?;
+    trail.judged(&screening.report, screening.action);
+    if screening.action == Action::Block {
+        return Err(blocked(screening.report, permit));
+    }
+    texts::rewrite(&mut chat, screening.rewritten).ok_or(Refusal::ClearanceMismatch)?;
+    let clearance = Clearance {
+        digest: texts::digest(&chat),
+        report: screening.report,
+        action: screening.action,
+    };
+    Ok((chat, clearance))
+}
+
+fn blocked(report: Report, permit: &Permit) -> Refusal {
+    let decisive = |finding: &&Finding| finding.action == Action::Block;
+    let finding = report
+        .checks
+        .iter()
+        .flat_map(|check| &check.findings)
+        .find(decisive)
+        .cloned();
+    match finding {
+        Some(finding) => Refusal::Content(Box::new(Blocked {
+            finding,
+            report,
+            rule: permit.rule().clone(),
+        })),
+        // A block that nothing explains is not a verdict.
+        None => Refusal::ClearanceMismatch,
+    }
+}

@@ -1,0 +1,514 @@
+//! Is it written down? One request's trail through the audit log: the outcome's place is reserved first, the intent is
+//! durable before a byte goes upstream, the outcome before the end goes to the client.
+//!
+//! A trail collects facts as the stages settle them and closes exactly once. Dropped on the way (the client left, the
+//! task was abandoned) it still leaves a record: the outcome `client_gone`, enqueued without waiting, if an intent was
+//! written; a count in the connection summary, if not.
+//!
+//! Nothing a caller typed goes into an entry: principals, models and rules are registered names, paths are contract
+//! paths. Text goes into the sealed body, as it was after redaction.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use audit::{
+    Intent, Outcome, OutcomeStatus, Pending, Receipt, Refusal as RefusalEntry, RefusalKind,
+    RequestId, Reservation, Served,
+};
+use backends::Chat;
+use guardrails::{Action, Report};
+use policy::{Denied, Permit, Policy};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use crate::Gateway;
+use crate::connections::Closed;
+use crate::incoming::Incoming;
+use crate::pipeline::authenticate::Caller;
+use crate::pipeline::forward::Target;
+use crate::pipeline::ingest::{Dropped, Prompt};
+use crate::pipeline::release::{Ending, How, Screened};
+use crate::pipeline::route::{self, Route};
+use crate::pipeline::screen::Clearance;
+use crate::refusal::Refusal;
+use crate::reply::Described;
+
+mod bodies;
+mod entries;
+
+pub use bodies::Transcript;
+
+/// One request's way through the log.
+pub struct Trail {
+    gw: Arc<Gateway>,
+    started: Instant,
+    place: Option<Place>,
+    facts: Facts,
+    in_flight: Option<OwnedSemaphorePermit>,
+}
+
+/// How an admitted request ended.
+struct End {
+    status: OutcomeStatus,
+    /// The status that the client got; 0 if there was no client left.
+    http: u16,
+    code: Option<audit::Name>,
+    /// What the model server said about its failure. Somebody else's words: sealed.
+    said: Option<audit::Body>,
+}
+
+impl End {
+    fn well(status: OutcomeStatus, http: u16) -> End {
+        End {
+            status,
+            http,
+            code: None,
+            said: None,
+        }
+    }
+
+    fn failed(refusal: &Refusal, told: &Described, http: u16) -> End {
+        let (status, code) = (entries::status(refusal), audit::Name::new(told.code));
+        End {
+            status,
+            http,
+            code,
+            said: bodies::said(refusal),
+        }
+    }
+}
+
+/// Whether a refusal has an entry of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It has.
+    Yes,
+    /// It was only counted: the connection is closed without an answer.
+    Counted,
+}
+
+/// What is reserved in the log.
+enum Place {
+    /// Room for an intent or a refusal, and for its outcome.
+    Reserved(Reservation),
+    /// Room for the outcome of a durable intent.
+    Open(Pending),
+}
+
+/// What the stages found out.
+struct Facts {
+    id: Uuid,
+    src: audit::Source,
+    op: audit::Op,
+    path: String,
+    method: String,
+    who: Option<audit::Who>,
+    model: Option<audit::Name>,
+    policy: Option<audit::PolicyRef>,
+    prompt_checks: Vec<audit::Check>,
+    answer_checks: Vec<audit::Check>,
+    dropped: Dropped,
+    model_asked: Option<String>,
+    stream: bool,
+    usage_wanted: bool,
+    action: Action,
+    finish: Vec<audit::Name>,
+    tokens: Option<audit::Tokens>,
+    first_byte_ms: Option<u32>,
+    ending: Option<OutcomeStatus>,
+}
+
+impl Trail {
+    /// Reserves the places of everything that will have to be written.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`]: nothing may be done, because nothing could be said.
+    pub async fn open(gw: &Arc<Gateway>, incoming: &Incoming) -> Result<Trail, Refusal> {
+        let reservation = gw
+            .audit
+            .reserve()
+            .await
+            .map_err(Refusal::AuditUnavailable)?;
+        gw.metrics.in_flight.inc();
+        Ok(Trail {
+            gw: gw.clone(),
+            started: Instant::now(),
+            place: Some(Place::Reserved(reservation)),
+            facts: Facts::of(incoming, &gw.zone_name),
+            in_flight: None,
+        })
+    }
+
+    /// Takes a place among the requests in flight, held as long as the trail.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`].
+    pub fn enter(&mut self) -> Result<(), Refusal> {
+        let place = self.gw.in_flight.clone().try_acquire_owned();
+        self.in_flight = Some(place.map_err(|_| Refusal::Overloaded)?);
+        Ok(())
+    }
+
+    /// Notes who asks.
+    pub fn is_from(&mut self, caller: &Caller) {
+        self.facts.who = entries::who(caller);
+    }
+
+    /// Notes what is asked.
+    pub fn asks(&mut self, prompt: &Prompt) {
+        self.facts.dropped = prompt.dropped.clone();
+        self.facts.stream = prompt.chat.stream;
+        self.facts.usage_wanted = prompt.usage_wanted;
+        self.facts.model_asked = Some(prompt.chat.model.clone());
+        if self.gw.models.contains(&prompt.chat.model) {
+            self.facts.model = audit::Name::new(&prompt.chat.model);
+        }
+    }
+
+    /// Notes which rule denied.
+    pub fn denied_by(&mut self, policy: &Policy, denied: &Denied) {
+        self.facts.policy = denied
+            .rule
+            .as_ref()
+            .and_then(|rule| entries::policy_ref(policy.digest(), rule, "-", None));
+    }
+
+    /// Notes what was checked on the prompt.
+    pub fn judged(&mut self, report: &Report, action: Action) {
+        self.facts.prompt_checks = entries::checks(report);
+        self.facts.action = action;
+    }
+
+    /// Makes the intent durable. After this, and not before, may the request be sent.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`].
+    pub async fn admit(
+        &mut self,
+        permit: &Permit,
+        _clearance: &Clearance,
+        target: &Target,
+        chat: &Chat,
+    ) -> Result<Receipt, Refusal> {
+        let lost = || Refusal::AuditUnavailable(audit::Unavailable::Failed);
+        let Some(Place::Reserved(reservation)) = self.place.take() else {
+            return Err(lost());
+        };
+        self.facts.policy = entries::policy_ref(
+            permit.policy_digest(),
+            permit.rule(),
+            permit.profile(),
+            Some(permit.purpose()),
+        );
+        let intent = self.facts.intent(permit, target).ok_or_else(lost)?;
+        let bodies = vec![bodies::request(chat, &self.facts.dropped)];
+        let written = reservation.intent(intent, bodies).await;
+        let (receipt, pending) = written.map_err(Refusal::AuditUnavailable)?;
+        self.place = Some(Place::Open(pending));
+        Ok(receipt)
+    }
+
+    /// Notes the first byte that goes to the client.
+    pub fn first_byte(&mut self) {
+        if self.facts.first_byte_ms.is_none() {
+            self.facts.first_byte_ms = Some(self.elapsed_ms());
+            self.gw
+                .metrics
+                .first_byte_seconds
+                .observe(self.started.elapsed().as_secs_f64());
+        }
+    }
+
+    /// Notes what was checked on the answer, and how it ended.
+    pub fn note_answer(&mut self, screened: &Screened, ending: &Ending) {
+        self.facts.answer_checks = entries::checks(&screened.report());
+        self.facts.finish = entries::finish(&ending.tail);
+        self.facts.tokens = ending.usage.map(entries::tokens);
+        self.facts.ending = Some(match &ending.how {
+            How::Complete => OutcomeStatus::Completed,
+            How::Blocked(_) => OutcomeStatus::Blocked,
+            How::Fault(refusal) => entries::status(refusal),
+        });
+    }
+
+    /// Makes the outcome of an answer durable. After this, and not before, may its end go out.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`]: then the end may not go out.
+    pub async fn close(mut self, transcript: &Transcript) -> Result<(), Refusal> {
+        let status = self.facts.ending.unwrap_or(OutcomeStatus::Completed);
+        self.gw
+            .metrics
+            .answered(self.decision(), entries::status_word(status));
+        self.finish(End::well(status, 200), transcript).await
+    }
+
+    /// Makes the outcome of an answer that failed on its way durable.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`].
+    pub async fn fail(mut self, refusal: &Refusal, transcript: &Transcript) -> Result<(), Refusal> {
+        let told = crate::reply::describe(refusal, &self.gw, self.facts.id);
+        self.gw.metrics.refused(&told);
+        // A stream's status went out with its first window.
+        let http = if self.facts.stream {
+            200
+        } else {
+            told.status.as_u16()
+        };
+        self.finish(End::failed(refusal, &told, http), transcript)
+            .await
+    }
+
+    /// Records a refusal: alone if nothing was sent upstream, else as the outcome of the intent.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`]: then that is the reason to tell.
+    pub async fn refuse(
+        mut self,
+        refusal: &Refusal,
+        told: &Described,
+    ) -> Result<Recorded, Refusal> {
+        if let Refusal::GuardrailUnavailable(_, Some(report)) = refusal {
+            self.facts.answer_checks = entries::checks(report);
+        }
+        match self.place.take() {
+            Some(Place::Reserved(reservation)) => {
+                self.refuse_alone(reservation, refusal, told).await
+            }
+            Some(Place::Open(pending)) => {
+                self.place = Some(Place::Open(pending));
+                let end = End::failed(refusal, told, told.status.as_u16());
+                self.finish(end, &Transcript::default())
+                    .await
+                    .map(|()| Recorded::Yes)
+            }
+            // The intent could not be made durable: its place is the log's own business now.
+            None => Ok(Recorded::Yes),
+        }
+    }
+
+    /// Records a request that the gateway answers itself.
+    ///
+    /// # Errors
+    /// [`Refusal::AuditUnavailable`].
+    pub async fn serve(mut self, items: u32) -> Result<(), Refusal> {
+        let lost = || Refusal::AuditUnavailable(audit::Unavailable::Failed);
+        let (Some(Place::Reserved(reservation)), Some(who)) =
+            (self.place.take(), self.facts.who.clone())
+        else {
+            return Err(lost());
+        };
+        let policy = audit::Digest::parse(self.gw.policy.load().digest()).ok_or_else(lost)?;
+        let Facts { op, src, .. } = &self.facts;
+        let served = Served {
+            req: self.request_id(),
+            op: *op,
+            src: src.clone(),
+            who,
+            policy,
+            http: 200,
+            n: items,
+        };
+        self.gw.metrics.answered("allow", "served");
+        reservation
+            .serve(served, Vec::new())
+            .await
+            .map(drop)
+            .map_err(Refusal::AuditUnavailable)
+    }
+
+    /// The client left while the answer was on its way. Waits for the record, since nobody else waits for it.
+    pub async fn gone(mut self, report: &Report, transcript: &Transcript) {
+        self.facts.answer_checks = entries::checks(report);
+        self.gw.metrics.answered(self.decision(), "client_gone");
+        // There is nobody left to tell.
+        let _ = self
+            .finish(End::well(OutcomeStatus::ClientGone, 0), transcript)
+            .await;
+    }
+
+    /// The request id.
+    pub fn id(&self) -> Uuid {
+        self.facts.id
+    }
+
+    /// Whether the caller asked for a stream.
+    pub fn streams(&self) -> bool {
+        self.facts.stream
+    }
+
+    /// Whether the caller asked for usage at the end of a stream.
+    pub fn usage_wanted(&self) -> bool {
+        self.facts.usage_wanted
+    }
+
+    /// The fields that were dropped.
+    pub fn dropped(&self) -> &Dropped {
+        &self.facts.dropped
+    }
+
+    /// What was decided about the prompt, in one word.
+    pub fn decision(&self) -> &'static str {
+        match self.facts.action {
+            Action::Allow => "allow",
+            Action::Flag => "flag",
+            Action::Redact => "redact",
+            Action::Block => "block",
+        }
+    }
+
+    async fn refuse_alone(
+        &mut self,
+        reservation: Reservation,
+        refusal: &Refusal,
+        told: &Described,
+    ) -> Result<Recorded, Refusal> {
+        let source = self.facts.src.ip;
+        if matches!(refusal, Refusal::Unauthenticated(_))
+            && !self.gw.connections.may_record_unauthenticated()
+        {
+            self.gw.connections.count(Closed::Unauthenticated, source);
+            return Ok(Recorded::Counted);
+        }
+        let Some(entry) = self.facts.refusal(refusal, told) else {
+            return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
+        };
+        let bodies = vec![bodies::refused(&self.facts)];
+        let written = reservation.refuse(entry, bodies).await;
+        written
+            .map(|_receipt| Recorded::Yes)
+            .map_err(Refusal::AuditUnavailable)
+    }
+
+    async fn finish(&mut self, end: End, transcript: &Transcript) -> Result<(), Refusal> {
+        let Some(Place::Open(pending)) = self.place.take() else {
+            return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
+        };
+        let outcome = self.outcome(&end, transcript);
+        let bodies = transcript.body().into_iter().chain(end.said).collect();
+        let written = pending.outcome(outcome, bodies).await;
+        written.map(drop).map_err(Refusal::AuditUnavailable)
+    }
+
+    fn outcome(&self, end: &End, transcript: &Transcript) -> Outcome {
+        Outcome {
+            http: end.http,
+            code: end.code.clone(),
+            finish: self.facts.finish.clone(),
+            tokens: self.facts.tokens,
+            checks: self.facts.answer_checks.clone(),
+            ms_total: self.elapsed_ms(),
+            ms_first_byte: self.facts.first_byte_ms,
+            released_bytes: transcript.bytes(),
+            // The log knows the intent's true place.
+            ..Outcome::bare(self.request_id(), audit::EntryIndex(0), end.status)
+        }
+    }
+
+    fn request_id(&self) -> RequestId {
+        RequestId::from_bytes(*self.facts.id.as_bytes())
+    }
+
+    fn elapsed_ms(&self) -> u32 {
+        u32::try_from(self.started.elapsed().as_millis()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The client left before the pipeline came to anything.
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.gw.metrics.in_flight.dec();
+        self.gw
+            .metrics
+            .seconds
+            .observe(self.started.elapsed().as_secs_f64());
+        match self.place.take() {
+            None => {}
+            Some(Place::Reserved(_)) => self
+                .gw
+                .connections
+                .count(Closed::ClientGone, self.facts.src.ip),
+            Some(Place::Open(pending)) => {
+                let gone = End::well(OutcomeStatus::ClientGone, 0);
+                let outcome = self.outcome(&gone, &Transcript::default());
+                pending.abandon(outcome, Vec::new());
+            }
+        }
+    }
+}
+
+impl Facts {
+    fn of(incoming: &Incoming, listener: &audit::Name) -> Facts {
+        let op = match route::of(incoming) {
+            Ok(Route::ChatCompletions) => audit::Op::ChatCompletions,
+            Ok(Route::Models) => audit::Op::Models,
+            Err(_) => audit::Op::Unknown,
+        };
+        let peer = incoming.peer.address;
+        Facts {
+            id: incoming.id,
+            src: audit::Source {
+                ip: peer.ip(),
+                port: peer.port(),
+                listener: listener.clone(),
+            },
+            op,
+            path: incoming.head.uri.to_string(),
+            method: incoming.head.method.to_string(),
+            who: None,
+            model: None,
+            policy: None,
+            prompt_checks: Vec::new(),
+            answer_checks: Vec::new(),
+            dropped: Dropped::default(),
+            model_asked: None,
+            stream: false,
+            usage_wanted: false,
+            action: Action::Allow,
+            finish: Vec::new(),
+            tokens: None,
+            first_byte_ms: None,
+            ending: None,
+        }
+    }
+
+    /// `None` if the configuration registered a name that is none; loading has checked them.
+    fn intent(&self, permit: &Permit, target: &Target) -> Option<Intent> {
+        Some(Intent {
+            req: RequestId::from_bytes(*self.id.as_bytes()),
+            op: self.op,
+            stream: self.stream,
+            src: self.src.clone(),
+            who: self.who.clone()?,
+            model: audit::Name::new(&target.model)?,
+            backend: audit::Name::new(&target.backend)?,
+            policy: self.policy.clone()?,
+            label: audit::Name::new(&permit.label().to_string())?,
+            checks: self.prompt_checks.clone(),
+            dropped: self.dropped.count,
+        })
+    }
+
+    fn refusal(&self, refusal: &Refusal, told: &Described) -> Option<RefusalEntry> {
+        let kind = if told.status.is_server_error() {
+            RefusalKind::Undecided
+        } else {
+            RefusalKind::Deny
+        };
+        Some(RefusalEntry {
+            kind,
+            req: RequestId::from_bytes(*self.id.as_bytes()),
+            op: self.op,
+            src: self.src.clone(),
+            who: self.who.clone(),
+            model: self.model.clone(),
+            http: told.status.as_u16(),
+            code: audit::Name::new(told.code)?,
+            stage: audit::Name::literal(entries::stage(refusal)),
+            policy: self.policy.clone(),
+            checks: self.prompt_checks.clone(),
+            dropped: self.dropped.count,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! From the words of the other crates into the words of the log. Here, once: the four leaves do not know each other.
+
+use audit::{
+    Check, CredentialKind, FieldPath, FieldPattern, Hit, Name, OutcomeStatus, PolicyRef, Tokens,
+    Verdict, Who,
+};
+use backends::{Failure, Usage};
+use guardrails::{Finding, Report};
+use policy::RuleRef;
+
+use crate::pipeline::authenticate::{Caller, Credential};
+use crate::pipeline::release::Piece;
+use crate::refusal::Refusal;
+
+pub(super) fn who(caller: &Caller) -> Option<Who> {
+    let credential = match caller.credential {
+        Credential::ApiKey => CredentialKind::ApiKey,
+        Credential::Certificate => CredentialKind::ClientCertificate,
+        Credential::Both => CredentialKind::Both,
+    };
+    Some(Who {
+        principal: Name::new(caller.subject.principal())?,
+        tenant: Name::new(caller.subject.tenant())?,
+        credential,
+        on_behalf_of: None,
+    })
+}
+
+pub(super) fn policy_ref(
+    digest: &str,
+    rule: &RuleRef,
+    profile: &str,
+    purpose: Option<&str>,
+) -> Option<PolicyRef> {
+    Some(PolicyRef {
+        digest: audit::Digest::parse(digest)?,
+        rule: Name::new(rule.id())?,
+        file: Name::new(&rule.file().to_string_lossy())?,
+        line: rule.line(),
+        profile: Name::new(profile)?,
+        purpose: purpose.and_then(Name::new),
+    })
+}
+
+/// The checks that ran, and only those.
+pub(super) fn checks(report: &Report) -> Vec<Check> {
+    report.checks.iter().filter_map(check).collect()
+}
+
+fn check(check: &guardrails::Check) -> Option<Check> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let mut more = check.truncated_findings;
+    for finding in check.findings.iter().filter(|f| f.score >= f.threshold) {
+        match hit(finding) {
+            Some(new) => match hits
+                .iter_mut()
+                .find(|h| (&h.path, &h.label, h.action) == (&new.path, &new.label, new.action))
+            {
+                Some(same) => same.n += 1,
+                None => hits.push(new),
+            },
+            None => more += 1,
+        }
+    }
+    let strongest = check
+        .findings
+        .iter()
+        .map(|f| f.action)
+        .max()
+        .unwrap_or(guardrails::Action::Allow);
+    let verdict = match (hits.is_empty() && more == 0, strongest) {
+        (true, _) => Verdict::Pass,
+        (false, guardrails::Action::Allow | guardrails::Action::Flag) => Verdict::Flag,
+        (false, guardrails::Action::Redact | guardrails::Action::Block) => Verdict::Block,
+    };
+    Some(Check {
+        detector: Name::new(&check.detector)?,
+        version: check.version,
+        digest: check.digest.get(..16).and_then(Name::new),
+        stage: match check.stage {
+            guardrails::Stage::Prompt => audit::Stage::Prompt,
+            guardrails::Stage::Answer => audit::Stage::Answer,
+        },
+        fields: fields(&check.paths),
+        bytes: check.bytes,
+        us: check.micros,
+        verdict,
+        action: action(strongest),
+        hits,
+        more,
+    })
+}
+
+/// How often each contract field was read.
+fn fields(paths: &[String]) -> Vec<(FieldPattern, u32)> {
+    let mut fields: Vec<(FieldPattern, u32)> = Vec::new();
+    for pattern in paths
+        .iter()
+        .filter_map(|path| FieldPath::new(path))
+        .map(|path| path.pattern())
+    {
+        match fields.iter_mut().find(|(known, _)| *known == pattern) {
+            Some((_, n)) => *n += 1,
+            None => fields.push((pattern, 1)),
+        }
+    }
+    fields
+}
+
+fn hit(finding: &Finding) -> Option<Hit> {
+    Some(Hit {
+        path: FieldPath::new(&finding.path)?,
+        label: Name::new(&finding.label)?,
+        score: finding.score.ten_thousandths(),
+        threshold: finding.threshold.ten_thousandths(),
+        action: action(finding.action),
+        n: 1,
+    })
+}
+
+fn action(action: guardrails::Action) -> audit::Action {
+    match action {
+        guardrails::Action::Allow => audit::Action::Allow,
+        guardrails::Action::Flag => audit::Action::Flag,
+        guardrails::Action::Redact => audit::Action::Redact,
+        guardrails::Action::Block => audit::Action::Block,
+    }
+}
+
+pub(super) fn finish(pieces: &[Piece]) -> Vec<Name> {
+    let reason = |piece: &Piece| match piece {
+        Piece::Finish { reason, .. } => Name::new(reason.as_str()),
+        _ => None,
+    };
+    pieces
+        .iter()
+        .filter_map(reason)
+        .take(audit::FINISH_MAX)
+        .collect()
+}
+
+pub(super) fn tokens(usage: Usage) -> Tokens {
+    Tokens {
+        input: usage.input,
+        output: usage.output,
+        estimated: usage.estimated,
+    }
+}
+
+/// How an admitted request ended that was then refused.
+pub(super) fn status(refusal: &Refusal) -> OutcomeStatus {
+    match refusal {
+        Refusal::Upstream(error) => match error.failure() {
+            Failure::Timeout(_) => OutcomeStatus::UpstreamTimeout,
+            Failure::Incomplete => OutcomeStatus::UpstreamIncomplete,
+            Failure::Auth => OutcomeStatus::UpstreamAuth,
+            _ => OutcomeStatus::UpstreamError,
+        },
+        Refusal::GuardrailUnavailable(..)
+        | Refusal::PolicyUnavailable
+        | Refusal::ClearanceMismatch => OutcomeStatus::GuardrailUnavailable,
+        Refusal::AuditUnavailable(_) => OutcomeStatus::AuditUnavailable,
+        Refusal::Overloaded => OutcomeStatus::Overloaded,
+        Refusal::Content(_) | Refusal::AccessDenied(_) => OutcomeStatus::Blocked,
+        Refusal::Unauthenticated(_)
+        | Refusal::ModelNotFound
+        | Refusal::BadRequest(_)
+        | Refusal::TooLarge { .. }
+        | Refusal::SlowBody
+        | Refusal::BrokenBody
+        | Refusal::UnknownUrl
+        | Refusal::MethodNotAllowed { .. }
+        | Refusal::UnsupportedEncoding => OutcomeStatus::Abandoned,
+    }
+}
+
+/// The metric's word for an outcome.
+pub(super) fn status_word(status: OutcomeStatus) -> &'static str {
+    match status {
+        OutcomeStatus::Completed => "completed",
+        OutcomeStatus::Blocked => "blocked",
+        _ => "other",
+    }
+}
+
+/// The stage that refused.
+pub(super) fn stage(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::UnknownUrl | Refusal::MethodNotAllowed { .. } => "route",
+        Refusal::Unauthenticated(_) => "authenticate",
+        Refusal::BadRequest(_)
+        | Refusal::TooLarge { .. }
+        | Refusal::SlowBody
+        | Refusal::BrokenBody
+        | Refusal::UnsupportedEncoding => "ingest",
+        Refusal::AccessDenied(_) | Refusal::ModelNotFound | Refusal::PolicyUnavailable => {
+            "authorize"
+        }
+        Refusal::Content(_) | Refusal::GuardrailUnavailable(..) => "screen",
+        Refusal::ClearanceMismatch | Refusal::Overloaded | Refusal::AuditUnavailable(_) => "admit",
+        Refusal::Upstream(_) => "forward",
+    }
+}

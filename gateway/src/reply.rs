@@ -1,0 +1,531 @@
+//! What the client sees: every refusal has one status, one type and code, one public sentence and one log level.
+//!
+//! The sentence says what to do next. It never holds rule text, scores, what a detector matched, or what the vendor
+//! said; those go to the audit entry under the same request id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit::Unavailable;
+use backends::{Failure, ProtocolFault};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::Gateway;
+use crate::body::Body;
+use crate::incoming::Incoming;
+use crate::openai::{self, ChunkWriter};
+use crate::pipeline::deliver;
+use crate::pipeline::ingest::Dropped;
+use crate::pipeline::release::Screened;
+use crate::pipeline::trail::{Recorded, Trail};
+use crate::refusal::{AuthFault, Refusal};
+
+/// What the pipeline came to.
+pub enum Answer {
+    /// A model's answer, on its way.
+    Chat(Screened),
+    /// The names of models.
+    Models(Vec<String>),
+}
+
+/// The connection is closed without an answer, and counted.
+#[derive(Debug, thiserror::Error)]
+#[error("closed without an answer")]
+pub struct Unanswered;
+
+/// A refusal as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// `error.type`
+    pub kind: &'static str,
+    /// `error.code`
+    pub code: &'static str,
+    /// `error.param`
+    pub param: Option<String>,
+    /// `error.message`
+    pub message: String,
+    /// Whether asking again can help.
+    pub retry: Retry,
+    /// How loud the operational log is about it.
+    pub level: tracing::Level,
+    headers: Vec<(HeaderName, &'static str)>,
+}
+
+/// What a client is told about asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// It would only be refused again.
+    Never,
+    /// After this time.
+    After(Duration),
+    /// SDKs do as they like.
+    Unsaid,
+}
+
+/// Turns what the pipeline came to into a response, durable first.
+///
+/// # Errors
+/// [`Unanswered`] for one unauthenticated request too many.
+pub async fn render(
+    gw: &Arc<Gateway>,
+    outcome: Result<Answer, Refusal>,
+    trail: Trail,
+) -> Result<Response<Body>, Unanswered> {
+    match outcome {
+        Ok(Answer::Chat(screened)) if trail.streams() => Ok(streamed(gw, screened, trail)),
+        Ok(Answer::Chat(screened)) => Ok(whole(gw, screened, trail).await),
+        Ok(Answer::Models(names)) => Ok(listed(gw, names, trail).await),
+        Err(refusal) => refused(gw, refusal, trail).await,
+    }
+}
+
+/// The answer when not even the outcome's place could be reserved: nothing was done, and nothing can be recorded.
+pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Response<Body> {
+    let told = describe(&refusal, gw, incoming.id);
+    gw.metrics.refused(&told);
+    error_response(gw, incoming.id, &told, None)
+}
+
+fn streamed(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<Body> {
+    let envelope = deliver::envelope(gw, &screened, &trail);
+    let writer = ChunkWriter::new(envelope, trail.usage_wanted());
+    let mut response = Response::new(Body::Ended);
+    response.headers_mut().extend([
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream; charset=utf-8"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (
+            HeaderName::from_static("x-accel-buffering"),
+            HeaderValue::from_static("no"),
+        ),
+    ]);
+    common_headers(
+        gw,
+        response.headers_mut(),
+        trail.id(),
+        trail.decision(),
+        Some(trail.dropped()),
+    );
+    let (client, body) = Body::stream();
+    *response.body_mut() = body;
+    gw.tasks
+        .spawn(deliver::stream(gw.clone(), screened, writer, trail, client));
+    response
+}
+
+async fn whole(gw: &Gateway, screened: Screened, trail: Trail) -> Response<Body> {
+    let envelope = deliver::envelope(gw, &screened, &trail);
+    let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
+    match deliver::whole(screened, &envelope, trail).await {
+        Ok(answer) => json_response(gw, StatusCode::OK, id, &answer, decision, Some(&dropped)),
+        Err(refusal) => {
+            let told = describe(&refusal, gw, id);
+            gw.metrics.refused(&told);
+            error_response(gw, id, &told, Some(&dropped))
+        }
+    }
+}
+
+async fn listed(gw: &Gateway, names: Vec<String>, trail: Trail) -> Response<Body> {
+    let (id, decision) = (trail.id(), trail.decision());
+    let list = openai::models(&names);
+    match trail
+        .serve(u32::try_from(names.len()).unwrap_or(u32::MAX))
+        .await
+    {
+        Ok(()) => json_response(gw, StatusCode::OK, id, &list, decision, None),
+        Err(refusal) => error_response(gw, id, &describe(&refusal, gw, id), None),
+    }
+}
+
+/// A refusal is durable before it is sent. If it cannot be recorded, the reason becomes that.
+async fn refused(
+    gw: &Gateway,
+    refusal: Refusal,
+    trail: Trail,
+) -> Result<Response<Body>, Unanswered> {
+    let (id, dropped) = (trail.id(), trail.dropped().clone());
+    let told = describe(&refusal, gw, id);
+    let told = match trail.refuse(&refusal, &told).await {
+        Ok(Recorded::Yes) => told,
+        Ok(Recorded::Counted) => return Err(Unanswered),
+        Err(unrecorded) => describe(&unrecorded, gw, id),
+    };
+    gw.metrics.refused(&told);
+    Ok(error_response(gw, id, &told, Some(&dropped)))
+}
+
+/// One status, one type and code, one sentence, one log level for each way of refusing.
+pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
+    use tracing::Level;
+    let told = match refusal {
+        Refusal::Unauthenticated(fault) => {
+            let challenge = (header::WWW_AUTHENTICATE, "Bearer realm=\"portcullis\"");
+            told(
+                401,
+                "authentication_error",
+                "invalid_api_key",
+                auth_sentence(*fault),
+            )
+            .with(challenge)
+        }
+        Refusal::AccessDenied(_) => told(
+            403,
+            "permission_error",
+            "access_denied",
+            "Your access rules do not allow this model for this purpose and data.",
+        )
+        .never(),
+        Refusal::ModelNotFound => {
+            let mut told = told(
+                404,
+                "invalid_request_error",
+                "model_not_found",
+                "There is no such model for you. GET /v1/models lists those you may use.",
+            );
+            told.param = Some("model".to_owned());
+            told
+        }
+        Refusal::Content(blocked) => {
+            let finding = &blocked.finding;
+            let sentence = format!(
+                "A content rule does not allow this prompt ({}, at {}).",
+                finding.label, finding.path
+            );
+            let mut told = told(400, "invalid_request_error", "content_filter", &sentence).never();
+            told.param = Some(finding.path.clone());
+            told
+        }
+        Refusal::BadRequest(fault) => {
+            let mut told = told(400, "invalid_request_error", fault.code, &fault.message);
+            told.param = fault.param.clone();
+            told
+        }
+        Refusal::TooLarge { bytes_max } => told(
+            413,
+            "invalid_request_error",
+            "request_too_large",
+            &format!("The body is larger than {bytes_max} bytes."),
+        )
+        .never(),
+        Refusal::SlowBody => told(
+            408,
+            "invalid_request_error",
+            "request_timeout",
+            "The body did not arrive in time.",
+        ),
+        Refusal::BrokenBody => told(
+            400,
+            "invalid_request_error",
+            "invalid_body",
+            "The body broke off before its end.",
+        ),
+        Refusal::UnknownUrl => told(
+            404,
+            "invalid_request_error",
+            "unknown_url",
+            "There is no such endpoint.",
+        ),
+        Refusal::MethodNotAllowed { allow } => told(
+            405,
+            "invalid_request_error",
+            "method_not_allowed",
+            &format!("This endpoint takes {allow} only."),
+        )
+        .with((header::ALLOW, *allow)),
+        Refusal::UnsupportedEncoding => told(
+            415,
+            "invalid_request_error",
+            "unsupported_encoding",
+            "Send the body without a content encoding.",
+        ),
+        Refusal::Overloaded => told(
+            503,
+            "server_error",
+            "overloaded",
+            "Too many requests are in flight.",
+        )
+        .again(1),
+        Refusal::GuardrailUnavailable(..) => told(
+            503,
+            "server_error",
+            "guardrail_unavailable",
+            "The content checks could not decide, so nothing was released.",
+        )
+        .again(5)
+        .at(Level::ERROR),
+        Refusal::PolicyUnavailable => told(
+            503,
+            "server_error",
+            "guardrail_unavailable",
+            "The access rules could not be evaluated, so nothing was sent.",
+        )
+        .again(5)
+        .at(Level::ERROR),
+        Refusal::ClearanceMismatch => told(
+            503,
+            "server_error",
+            "guardrail_unavailable",
+            "What was checked is not what would have been sent, so nothing was sent.",
+        )
+        .at(Level::ERROR),
+        Refusal::AuditUnavailable(why) => {
+            let sentence = match why {
+                Unavailable::Full => "The audit log has no room, so nothing may be answered.",
+                Unavailable::Overloaded => {
+                    "The audit log's queue is full, so nothing may be answered."
+                }
+                Unavailable::Stalled => {
+                    "The audit log's disk does not answer, so nothing may be answered."
+                }
+                Unavailable::Failed | Unavailable::Closed => {
+                    "The audit log cannot be written, so nothing may be answered."
+                }
+            };
+            told(503, "server_error", "audit_unavailable", sentence)
+                .again(5)
+                .at(Level::ERROR)
+        }
+        Refusal::Upstream(error) => upstream(error.failure()),
+    };
+    told.signed(gw, id)
+}
+
+fn upstream(failure: &Failure) -> Described {
+    let warn = tracing::Level::WARN;
+    match failure {
+        Failure::Auth => told(
+            502,
+            "server_error",
+            "upstream_auth",
+            "The model server refused the gateway's credential.",
+        )
+        .at(tracing::Level::ERROR),
+        Failure::Throttled { retry_after } => {
+            let told = told(
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "The model server is busy.",
+            )
+            .at(warn);
+            // SDKs retry at all only up to a minute.
+            let seconds = retry_after.map_or(5, |time| time.as_secs().clamp(1, 60));
+            told.again(seconds)
+        }
+        Failure::ContextLength => told(
+            400,
+            "invalid_request_error",
+            "context_length_exceeded",
+            "The prompt is longer than the model's context window.",
+        )
+        .never(),
+        Failure::ContentFilter => told(
+            400,
+            "invalid_request_error",
+            "content_filter",
+            "The model server's own filter refused the prompt.",
+        )
+        .never(),
+        Failure::Timeout(_) => told(
+            504,
+            "server_error",
+            "upstream_timeout",
+            "The model server did not answer in time.",
+        )
+        .at(warn),
+        Failure::Protocol(ProtocolFault::Oversized) => told(
+            502,
+            "server_error",
+            "upstream_error",
+            "The model server's answer is larger than the limit.",
+        )
+        .at(warn),
+        Failure::Connect(_)
+        | Failure::Tls
+        | Failure::Status { .. }
+        | Failure::Incomplete
+        | Failure::Protocol(_)
+        | Failure::Closed => told(
+            502,
+            "server_error",
+            "upstream_error",
+            "The model server failed.",
+        )
+        .at(warn),
+    }
+}
+
+fn auth_sentence(fault: AuthFault) -> &'static str {
+    match fault {
+        AuthFault::Missing => {
+            "No credential: send 'Authorization: Bearer pc_…', or a client certificate."
+        }
+        AuthFault::Expired => "The API key has expired: ask for a new one.",
+        AuthFault::Contradictory => {
+            "The API key and the client certificate stand for different principals."
+        }
+        AuthFault::Ambiguous => "The request holds two different API keys.",
+        AuthFault::Unknown | AuthFault::NoSubject => "The credential is not known here.",
+    }
+}
+
+fn told(status: u16, kind: &'static str, code: &'static str, sentence: &str) -> Described {
+    Described {
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        kind,
+        code,
+        param: None,
+        message: sentence.to_owned(),
+        retry: Retry::Unsaid,
+        level: tracing::Level::INFO,
+        headers: Vec::new(),
+    }
+}
+
+impl Described {
+    /// The body, in the shape of the OpenAI API.
+    pub fn body(&self) -> Value {
+        openai::error(&self.message, self.kind, self.param.as_deref(), self.code)
+    }
+
+    fn never(mut self) -> Described {
+        self.retry = Retry::Never;
+        self
+    }
+
+    fn again(mut self, seconds: u64) -> Described {
+        self.retry = Retry::After(Duration::from_secs(seconds));
+        self
+    }
+
+    fn at(mut self, level: tracing::Level) -> Described {
+        self.level = level;
+        self
+    }
+
+    fn with(mut self, header: (HeaderName, &'static str)) -> Described {
+        self.headers.push(header);
+        self
+    }
+
+    /// Adds whom to ask, and under which number.
+    fn signed(mut self, gw: &Gateway, id: Uuid) -> Described {
+        self.message.push_str(&format!(" Request {id}."));
+        if let Some(contact) = &gw.config.contact {
+            self.message.push_str(&format!(" Questions: {contact}."));
+        }
+        self
+    }
+}
+
+fn error_response(
+    gw: &Gateway,
+    id: Uuid,
+    told: &Described,
+    dropped: Option<&Dropped>,
+) -> Response<Body> {
+    log(told, id);
+    let mut response = json_response(gw, told.status, id, &told.body(), "refuse", dropped);
+    let headers = response.headers_mut();
+    for (name, value) in &told.headers {
+        headers.insert(name.clone(), HeaderValue::from_static(value));
+    }
+    match told.retry {
+        Retry::Unsaid => {}
+        Retry::Never => drop(headers.insert("x-should-retry", HeaderValue::from_static("false"))),
+        Retry::After(time) => {
+            drop(headers.insert(header::RETRY_AFTER, HeaderValue::from(time.as_secs())))
+        }
+    }
+    response
+}
+
+fn json_response(
+    gw: &Gateway,
+    status: StatusCode,
+    id: Uuid,
+    body: &Value,
+    decision: &'static str,
+    dropped: Option<&Dropped>,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    common_headers(gw, response.headers_mut(), id, decision, dropped);
+    response
+}
+
+/// What every answer carries, errors included.
+fn common_headers(
+    gw: &Gateway,
+    headers: &mut HeaderMap,
+    id: Uuid,
+    decision: &'static str,
+    dropped: Option<&Dropped>,
+) {
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    let id = id.to_string();
+    set("x-request-id", &id);
+    set("request-id", &id);
+    set("x-portcullis-policy", gw.policy.load().short_digest());
+    set("x-portcullis-decision", decision);
+    if let Some(names) = dropped.and_then(announced) {
+        set("x-portcullis-dropped", &names);
+    }
+}
+
+/// At most eight names, and only such as cannot carry anything but a name.
+fn announced(dropped: &Dropped) -> Option<String> {
+    const NAMES_MAX: usize = 8;
+    const NAME_BYTES_MAX: usize = 64;
+    if dropped.count == 0 {
+        return None;
+    }
+    let plain = |name: &&str| {
+        name.len() <= NAME_BYTES_MAX && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    };
+    let last = |path: &'_ str| path.rsplit('.').next().unwrap_or_default().to_owned();
+    let names: Vec<_> = dropped.names.iter().map(|path| last(path)).collect();
+    let mut shown: Vec<_> = names
+        .iter()
+        .map(String::as_str)
+        .filter(plain)
+        .filter(|name| !name.is_empty())
+        .take(NAMES_MAX)
+        .collect();
+    shown.dedup();
+    let hidden = (dropped.count as usize).saturating_sub(shown.len());
+    let mut text = shown.join(", ");
+    if hidden > 0 {
+        text.push_str(&format!(
+            "{}+{hidden}",
+            if shown.is_empty() { "" } else { ", " }
+        ));
+    }
+    Some(text)
+}
+
+/// Never with anything the caller wrote: the request id leads to the audit entry.
+fn log(told: &Described, id: Uuid) {
+    let (status, code) = (told.status.as_u16(), told.code);
+    match told.level {
+        tracing::Level::ERROR => tracing::error!(request = %id, status, code, "refused"),
+        tracing::Level::WARN => tracing::warn!(request = %id, status, code, "refused"),
+        _ => tracing::info!(request = %id, status, code, "refused"),
+    }
+}

@@ -1,0 +1,379 @@
+//! The parts put together: loaded files, an open log, bound listeners. `main`, the demo and the tests start the same
+//! gateway here; only the [`Seams`] differ.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use audit::{Clock, DiskStorage, Event, Log, Name, Recovery, Storage, SystemClock};
+use aws_lc_rs::rand;
+use guardrails::Engine;
+use policy::Policy;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::interval;
+use uuid::Uuid;
+
+use crate::admin::Admin;
+use crate::config::{AuditConfig, Config};
+use crate::connections::{Connections, SUMMARY_EVERY, prefix_bits};
+use crate::keys::Keys;
+use crate::listener::Listener;
+use crate::load::{self, ClassifierWrap, Loaded, UpstreamWrap};
+use crate::metrics::Metrics;
+use crate::pipeline::forward::Models;
+use crate::problem::Problem;
+use crate::tasks::Tasks;
+
+/// A guard that takes longer than this has not decided. The fast tier takes tens of microseconds.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What every request shares.
+pub struct Gateway {
+    /// The checked configuration.
+    pub config: Config,
+    /// Access rules; a request keeps the snapshot it began with.
+    pub policy: ArcSwap<Policy>,
+    /// API keys.
+    pub keys: ArcSwap<Keys>,
+    /// What judges text.
+    pub guardrails: Engine,
+    /// Models and their backends.
+    pub models: Models,
+    /// The log.
+    pub audit: Log,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Counts of connections with nothing to decide.
+    pub connections: Connections,
+    /// Tasks that shutdown waits for.
+    pub tasks: Tasks,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// The zone of the data listener.
+    pub zone: Arc<str>,
+    /// The same, as entries name the listener.
+    pub zone_name: Name,
+    /// One judgement may take this long.
+    pub guard_timeout: Duration,
+    /// Places for requests in flight.
+    pub in_flight: Arc<Semaphore>,
+    stopping: AtomicBool,
+}
+
+/// What tests and the demo replace.
+pub struct Seams {
+    /// Files of the log; without one, the disk.
+    pub storage: Option<Arc<dyn Storage>>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// Wraps every classifier.
+    pub classifier: Option<ClassifierWrap>,
+    /// Wraps every upstream.
+    pub upstream: Option<UpstreamWrap>,
+    /// How long one judgement may take.
+    pub guard_timeout: Duration,
+}
+
+impl Default for Seams {
+    /// The real things.
+    fn default() -> Seams {
+        Seams {
+            storage: None,
+            clock: Arc::new(SystemClock),
+            classifier: None,
+            upstream: None,
+            guard_timeout: GUARD_TIMEOUT,
+        }
+    }
+}
+
+/// A gateway that serves.
+pub struct Running {
+    /// What its requests share.
+    pub gateway: Arc<Gateway>,
+    /// The addresses of the data listener.
+    pub addresses: Vec<SocketAddr>,
+    /// The address of the admin listener.
+    pub admin: SocketAddr,
+    /// What recovery found in the log.
+    pub recovery: Recovery,
+    /// What was odd in the files.
+    pub warnings: Vec<Problem>,
+    /// Ends the data listeners.
+    stop: watch::Sender<bool>,
+    listeners: Tasks,
+    /// Ends what watches them: during the drain, the admin listener still tells of it.
+    close: watch::Sender<bool>,
+    watchers: Tasks,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The files are wrong.
+    #[error("{} problems in the configuration", .0.len())]
+    Files(Vec<Problem>),
+    /// The log cannot be opened.
+    #[error("the audit log in {dir} cannot be opened: {source}")]
+    Audit {
+        /// its folder
+        dir: PathBuf,
+        /// why
+        source: Box<audit::OpenError>,
+    },
+    /// The log cannot be written.
+    #[error("the audit log cannot be written: {0}")]
+    Unrecorded(#[from] audit::Unavailable),
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// the address
+        address: SocketAddr,
+        /// why
+        source: std::io::Error,
+    },
+}
+
+impl Gateway {
+    /// Loads everything, opens the log, binds the listeners and begins to serve.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nothing is left running.
+    pub async fn start(config: Config, seams: Seams) -> Result<Running, StartError> {
+        let loaded = load::load(&config, seams.classifier.clone()).map_err(StartError::Files)?;
+        let (log, recovery) = open_log(&config.audit, &seams)?;
+        let mut listeners = Vec::new();
+        for address in &config.listener.bind {
+            let bound = Listener::bind(*address).await;
+            listeners.push(bound.map_err(|source| StartError::Bind {
+                address: *address,
+                source,
+            })?);
+        }
+        let address = config.admin.bind;
+        let admin = Admin::bind(address)
+            .await
+            .map_err(|source| StartError::Bind { address, source })?;
+        let tls = loaded.tls.clone();
+        let (gateway, warnings) = Gateway::new(config, loaded, log, seams);
+        gateway.record_start().await?;
+        Ok(gateway.run(listeners, admin, tls, recovery, warnings))
+    }
+
+    fn new(
+        config: Config,
+        loaded: Loaded,
+        audit: Log,
+        seams: Seams,
+    ) -> (Arc<Gateway>, Vec<Problem>) {
+        let gateway = Gateway {
+            metrics: Metrics::new(loaded.policy.digest()),
+            connections: Connections::new(config.limits.unauthenticated_per_second_max),
+            in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
+            zone: config.listener.zone.as_str().into(),
+            // The configuration has checked that the zone is a name.
+            zone_name: Name::new(&config.listener.zone).unwrap_or_else(|| Name::literal("data")),
+            guard_timeout: seams.guard_timeout,
+            policy: ArcSwap::from_pointee(loaded.policy),
+            keys: ArcSwap::from_pointee(loaded.keys),
+            guardrails: loaded.guardrails,
+            models: match &seams.upstream {
+                Some(wrap) => loaded.models.wrapped(wrap),
+                None => loaded.models,
+            },
+            audit,
+            tasks: Tasks::default(),
+            clock: seams.clock,
+            stopping: AtomicBool::new(false),
+            config,
+        };
+        (Arc::new(gateway), loaded.warnings)
+    }
+
+    fn run(
+        self: Arc<Self>,
+        data: Vec<Listener>,
+        admin: Admin,
+        tls: Arc<rustls::ServerConfig>,
+        recovery: Recovery,
+        warnings: Vec<Problem>,
+    ) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        let (close, closed) = watch::channel(false);
+        let (listeners, watchers) = (Tasks::default(), Tasks::default());
+        let addresses = data.iter().map(|listener| listener.address).collect();
+        let admin_address = admin.address;
+        for listener in data {
+            listeners.spawn(listener.run(self.clone(), tls.clone(), stopped.clone()));
+        }
+        watchers.spawn(admin.run(self.clone(), closed.clone()));
+        watchers.spawn(self.clone().summarise(closed));
+        Running {
+            gateway: self,
+            addresses,
+            admin: admin_address,
+            recovery,
+            warnings,
+            stop,
+            listeners,
+            close,
+            watchers,
+        }
+    }
+
+    /// What is in force from here on is in the log before the first request.
+    async fn record_start(&self) -> Result<(), audit::Unavailable> {
+        let policy = self.policy.load();
+        let mut events = Vec::new();
+        if let Some(digest) = audit::Digest::parse(policy.digest()) {
+            let rules = u32::try_from(policy.rule_count()).unwrap_or(u32::MAX);
+            let bundle = Name::new(policy.id()).unwrap_or_else(|| Name::literal("bundle"));
+            events.push(Event::PolicyLoad(audit::PolicyLoad {
+                bundle,
+                digest,
+                rules,
+            }));
+        }
+        for detector in self.guardrails.detectors() {
+            if let (Some(name), Some(digest)) = (
+                Name::new(&detector.name),
+                audit::Digest::parse(&detector.digest),
+            ) {
+                events.push(Event::GuardLoad(audit::GuardLoad {
+                    detector: name,
+                    version: detector.version,
+                    digest,
+                }));
+            }
+        }
+        for event in events {
+            let _ = self.audit.record(event).await?;
+        }
+        Ok(())
+    }
+
+    /// Every ten seconds, and once more at the end: what was counted and has no entry of its own.
+    async fn summarise(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut tick = interval(SUMMARY_EVERY);
+        loop {
+            let stopping = tokio::select! {
+                _ = tick.tick() => false,
+                () = async { drop(stop.wait_for(|stop| *stop).await) } => true,
+            };
+            for (reason, source, count) in self.connections.take() {
+                let summary = audit::ConnSummary {
+                    listener: self.zone_name.clone(),
+                    reason: Name::literal(reason.as_str()),
+                    prefix: source,
+                    bits: prefix_bits(source),
+                    count,
+                    seconds: u32::try_from(SUMMARY_EVERY.as_secs()).unwrap_or(u32::MAX),
+                };
+                if self
+                    .audit
+                    .record(Event::ConnSummary(summary))
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!(
+                        reason = reason.as_str(),
+                        count,
+                        "a connection summary could not be recorded"
+                    );
+                }
+            }
+            if stopping {
+                return;
+            }
+        }
+    }
+
+    /// A new request id: UUIDv7, so that ids sort by time.
+    pub fn mint_request_id(&self) -> Uuid {
+        let mut random = [0; 10];
+        // The provider's generator does not fail once it is seeded; an id of zeros would still be a valid one.
+        let _ = rand::fill(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(self.clock.now() / 1_000_000, &random).into_uuid()
+    }
+
+    /// Whether shutdown has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+impl Running {
+    /// Stops accepting, lets what runs run on for as long as the configuration grants, and closes the log.
+    pub async fn shutdown(self) {
+        self.gateway.stopping.store(true, Ordering::Release);
+        // There is a receiver as long as a listener runs.
+        let _ = self.stop.send(true);
+        let grace = self.gateway.config.listener.drain_timeout;
+        let abandoned = self.gateway.tasks.finish(grace).await + self.listeners.finish(grace).await;
+        if abandoned > 0 {
+            tracing::warn!(abandoned, "shutdown abandoned what did not end in time");
+        }
+        let _ = self.close.send(true);
+        let _ = self.watchers.finish(grace).await;
+        self.gateway.audit.close().await;
+    }
+}
+
+fn open_log(config: &AuditConfig, seams: &Seams) -> Result<(Log, Recovery), StartError> {
+    let failed = |source: audit::OpenError| StartError::Audit {
+        dir: config.dir.clone(),
+        source: Box::new(source),
+    };
+    let origin = audit::Origin::new(&config.origin).ok_or_else(|| {
+        StartError::Files(vec![Problem::about(
+            "audit.origin",
+            format!("`{}` cannot name a log", config.origin),
+        )])
+    })?;
+    let signer = signer(&config.signing_key, &origin)?;
+    let sealer = audit::Sealer::new(recipient(&config.recipient)?);
+    let storage = match &seams.storage {
+        Some(storage) => storage.clone(),
+        None => {
+            Arc::new(DiskStorage::new(&config.dir).map_err(|e| failed(audit::OpenError::from(e)))?)
+        }
+    };
+    let settings = audit::Settings {
+        segment_bytes: config.segment_bytes,
+        commit_timeout: config.commit_timeout,
+        ..audit::Settings::new(config.dir.clone(), origin)
+    };
+    Log::open(settings, storage, signer, sealer, seams.clock.clone()).map_err(failed)
+}
+
+/// The key that signs checkpoints; made at the first start.
+fn signer(file: &Path, origin: &audit::Origin) -> Result<audit::Signer, StartError> {
+    let signer = if file.exists() {
+        audit::Signer::load(origin.clone(), file)
+    } else {
+        audit::Signer::create(origin.clone(), file)
+    };
+    signer.map_err(|e| {
+        StartError::Files(vec![Problem::about(
+            file,
+            format!("cannot be the key of the log: {e}"),
+        )])
+    })
+}
+
+/// The officers' public key.
+fn recipient(file: &Path) -> Result<audit::Recipient, StartError> {
+    let wrong = |why: String| {
+        StartError::Files(vec![Problem::about(
+            file,
+            format!("cannot be the officers' public key: {why}"),
+        )])
+    };
+    let der = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|e| wrong(e.to_string()))?;
+    audit::Recipient::new(&der).map_err(|e| wrong(e.to_string()))
+}
