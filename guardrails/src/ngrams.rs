@@ -25,9 +25,6 @@
 
 use std::ops::Range;
 
-#[cfg(test)]
-mod tests;
-
 /// The version of the features: a model trained with another one must be refused.
 pub const VERSION: u32 = 1;
 
@@ -302,3 +299,6 @@ const SEED_CHARACTERS: u64 = 1;
 const SEED_WORD: u64 = 2;
 const SEED_PAIR: u64 = 3;
 const SEED_MARK: u64 = 4;
+
+#[cfg(test)]
+mod tests;
