@@ -263,13 +263,14 @@ impl Iterator for Entries {
     type Item = Result<(EntryIndex, Vec<u8>), Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next < self.size && self.bundle.is_empty() {
-            if let Err(damage) = self.fill() {
-                (self.next, self.size) = (u64::MAX, 0); // nothing follows what cannot be read
-                self.beyond.clear();
-                self.bundle.clear();
-                return Some(Err(damage));
-            }
+        if self.next < self.size
+            && self.bundle.is_empty()
+            && let Err(damage) = self.fill()
+        {
+            (self.next, self.size) = (u64::MAX, 0); // nothing follows what cannot be read
+            self.beyond.clear();
+            self.bundle.clear();
+            return Some(Err(damage));
         }
         let leaf = self
             .bundle

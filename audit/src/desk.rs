@@ -102,6 +102,8 @@ pub(crate) struct Desk {
     pub(crate) last_number: u64,
     /// Files of segments that failed before their first commit, to be removed.
     pub(crate) dead: Vec<u64>,
+    /// Whether the log ended with `shutdown`.
+    pub(crate) ended_in_order: bool,
     /// Whether the storekeeper is making a spare.
     pub(crate) making: bool,
     pub(crate) durable: Durable,
@@ -484,9 +486,11 @@ impl Shared {
         desk.queue.drain(..).collect()
     }
 
-    /// Nothing more is written.
-    pub(crate) fn written(&self) {
-        self.desk().phase = Phase::Written;
+    /// Nothing more is written; whether `shutdown` was the last thing that was.
+    pub(crate) fn written(&self, in_order: bool) {
+        let mut desk = self.desk();
+        (desk.phase, desk.ended_in_order) = (Phase::Written, in_order);
+        drop(desk);
         self.chores.notify_all();
     }
 
@@ -594,6 +598,7 @@ impl Desk {
             live: VecDeque::new(),
             last_number: 0,
             dead: Vec::new(),
+            ended_in_order: false,
             making: false,
             durable,
             published,

@@ -56,6 +56,8 @@ mod recover;
 mod seal;
 mod sequencer;
 mod settings;
+#[cfg(test)]
+mod simulation;
 mod storage;
 mod storekeeper;
 mod tail;

@@ -278,6 +278,27 @@ impl Log {
     }
 }
 
+/// For the simulator, which takes the threads' turns itself.
+#[cfg(test)]
+impl Log {
+    pub(crate) fn unstarted(parts: &Parts) -> Log {
+        let shared = Arc::clone(&parts.shared);
+        let threads = Threads {
+            shared: Arc::clone(&shared),
+            handles: Mutex::default(),
+        };
+        Log {
+            shared,
+            threads: Arc::new(threads),
+            closed: watch::channel(false).1,
+        }
+    }
+
+    pub(crate) fn shut(&self) {
+        self.shared.begin_close();
+    }
+}
+
 impl Threads {
     fn join(&self) {
         let handles = self

@@ -7,7 +7,8 @@
 //!    their tree is computed anew: what gets signed is what is on the disk, not what was in memory.
 //!    *A crash here* leaves files beyond the checkpoint, which nobody reads; the next copy writes the
 //!    same bytes over them.
-//! 2. **Sync** all of it, names included. *A crash here* is the case before.
+//! 2. **Sync** all of it, names included. *A crash here* is the case before. What was synced is never
+//!    written again: from the next step on, a checkpoint may stand on it.
 //! 3. **Sign** the checkpoint into `checkpoint.new`, sync it, rename it, sync the folder. *A crash
 //!    here* leaves the old checkpoint or the new one. Either is true, and no third can ever be
 //!    signed for that size: the tree it names was committed before (the commit is the "about to
@@ -16,8 +17,8 @@
 //!    commit already. They become spares, without a change of name. *A crash here* leaves segments
 //!    that recovery passes over, because a later one begins no later than the checkpoint.
 //!
-//! When any of it fails, nothing is forgotten: the next attempt starts again at 1. Meanwhile the
-//! write-ahead log grows, up to its bound; then requests are refused.
+//! When a step fails, nothing is forgotten: the next attempt does it again. Meanwhile the write-ahead
+//! log grows, up to its bound; then requests are refused.
 //!
 //! Partial tiles of the checkpoint before the last stay until the next one, for readers that are
 //! on their way.
@@ -53,11 +54,14 @@ pub(crate) struct Publisher {
     storage: Arc<dyn Storage>,
     signer: Signer,
     sealer: Sealer,
+    /// What is in tiles and volumes, and synced.
     copied: Copied,
+    /// What is under a checkpoint that is known to be durable.
+    signed: u64,
     /// Folders that exist.
     folders: HashSet<PathBuf>,
-    /// Partial tiles of the last checkpoint and of the one before.
-    partials: [Vec<TileId>; 2],
+    /// Partial tiles on the disk, as far as we know of them.
+    partials: Vec<TileId>,
     epoch_since: Instant,
     /// The tree size when it last changed, and when that was.
     changed: (u64, Instant),
@@ -65,7 +69,7 @@ pub(crate) struct Publisher {
     _lock: Box<dyn std::any::Any + Send + Sync>,
 }
 
-/// How far the copying has come. Replaced only when everything up to there is under a checkpoint.
+/// How far the copying has come. Replaced only when everything up to there is synced.
 #[derive(Clone)]
 pub(crate) struct Copied {
     pub(crate) edge: Edge,
@@ -101,7 +105,8 @@ impl Publisher {
             sealer,
             copied,
             folders: HashSet::new(),
-            partials: [partials(size), Vec::new()],
+            signed: size,
+            partials: partials(size),
             epoch_since: Instant::now(),
             changed: (size, Instant::now()),
             _lock: lock,
@@ -137,20 +142,22 @@ impl Publisher {
         self.beat();
     }
 
-    /// Steps 1 to 4, if there is anything new.
+    /// Steps 1 to 4, as far as there is anything to do.
     pub(crate) fn publish(&mut self) -> Result<(), PublishError> {
         let (live, target) = {
             let desk = self.shared.desk();
             (desk.live.iter().cloned().collect::<Vec<_>>(), desk.durable)
         };
         if target.size > self.copied.edge.size() {
-            let (copied, written) = self.copy(&live, target)?;
-            self.storage
-                .sync_files(&self.shared.settings.dir, &written)?;
-            self.sign(target)?;
+            self.partials.extend(partials(target.size));
+            let (copied, written) = self.copy(&live, target)?; // 1
+            self.storage.sync_files(&self.shared.settings.dir, &written)?; // 2
             self.copied = copied;
         }
-        self.retire()?;
+        if self.copied.edge.size() > self.signed {
+            self.sign()?; // 3
+        }
+        self.retire()?; // 4
         Ok(())
     }
 
@@ -186,51 +193,47 @@ impl Publisher {
         }
     }
 
-    // 3. Sign.
-    fn sign(&mut self, target: Durable) -> io::Result<()> {
+    // 3. Sign. When the last sync fails, the new checkpoint may be the durable one or not; so what it
+    // stands on is not touched again (it was copied and synced, and `copied` says so), and the next
+    // attempt signs anew.
+    fn sign(&mut self) -> io::Result<()> {
         let dir = &self.shared.settings.dir;
         let (new, public) = (dir.join(CHECKPOINT_NEW), dir.join(CHECKPOINT));
-        let note = self.signer.note(target.size, target.root);
+        let size = self.copied.edge.size();
+        let note = self.signer.note(size, self.copied.edge.frontier().root());
         let file = self.storage.create(&new)?;
         file.write_all_at(note.as_bytes(), 0)?;
         file.sync_data()?;
         self.storage.rename(&new, &public)?;
         self.storage.sync_dir(dir)?;
-        let now = self.shared.clock.now();
-        self.shared.desk().published = Published {
-            size: target.size,
-            ts: now,
-        };
-        self.drop_partials(partials(target.size));
+        let ts = self.shared.clock.now();
+        self.shared.desk().published = Published { size, ts };
+        let last = std::mem::replace(&mut self.signed, size);
+        self.drop_partials(&[partials(last), partials(size)].concat());
         Ok(())
     }
 
-    /// Removes the partial tiles that neither this checkpoint nor the last one needs.
-    fn drop_partials(&mut self, now: Vec<TileId>) {
-        let [last, before] = std::mem::replace(&mut self.partials, [now, Vec::new()]);
-        for tile in before {
-            let needed =
-                last.contains(&tile) || self.partials.iter().flatten().any(|other| *other == tile);
-            if !needed {
-                // What stays is a true beginning of its tile, and harmless.
-                let path = self.shared.settings.dir.join(tile.path());
-                drop(self.storage.remove(&path));
-                let folder = path.parent().unwrap_or(&path);
-                if self.storage.remove_dir(folder).is_ok() {
-                    self.folders.remove(folder);
-                }
+    /// Removes the partial tiles that are no longer needed. One that cannot be removed is a true
+    /// beginning of its tile, and harmless.
+    fn drop_partials(&mut self, needed: &[TileId]) {
+        let (needed, dropped) = self.partials.drain(..).partition(|tile| needed.contains(tile));
+        self.partials = needed;
+        for tile in dropped {
+            let path = self.shared.settings.dir.join(tile.path());
+            drop(self.storage.remove(&path));
+            let folder = path.parent().unwrap_or(&path);
+            if self.storage.remove_dir(folder).is_ok() {
+                self.folders.remove(folder);
             }
         }
-        self.partials[1] = last;
     }
 
     // 4. Retire.
     fn retire(&mut self) -> io::Result<()> {
-        let published = self.copied.edge.size();
         loop {
             let mut desk = self.shared.desk();
             let next_begins = desk.live.get(1).map(|next| next.base_size);
-            if next_begins.is_none_or(|base| base > published) {
+            if next_begins.is_none_or(|base| base > self.signed) {
                 return Ok(());
             }
             let Some(Live {
@@ -266,12 +269,12 @@ impl Publisher {
     /// Replaces the write-ahead log by a header. *A crash before the last sync* leaves it beside the
     /// segments that it stands for: both say the same.
     fn leave_clean(&self) -> io::Result<()> {
-        let (durable, open, number) = {
+        let (durable, number, in_order) = {
             let desk = self.shared.desk();
-            (desk.durable, desk.open, desk.last_number)
+            (desk.durable, desk.last_number, desk.ended_in_order)
         };
-        if open > 0 || durable.size != self.copied.edge.size() {
-            return Ok(()); // not a clean end: the tail is needed
+        if !in_order || durable.size != self.signed {
+            return Ok(()); // the tail is needed
         }
         let header = Header {
             number: number + 1,

@@ -463,7 +463,8 @@ impl Sequencer {
             Job::bare_outcome(*req, *index, OutcomeStatus::Shutdown, None)
         }));
         last.extend(Job::own(Entry::Shutdown(Nothing {})));
-        if !self.write_all(last) {
+        let in_order = self.write_all(last);
+        if !in_order {
             let entries = self.owed.len();
             tracing::error!(
                 entries,
@@ -471,7 +472,7 @@ impl Sequencer {
             );
             self.owed.clear();
         }
-        self.shared.written();
+        self.shared.written(in_order);
     }
 
     /// Writes these before anything that is queued, in as many batches as they need. What cannot be

@@ -55,9 +55,6 @@ pub enum DamageKind {
     /// A stored hash is not that of the entry.
     #[error("does not match the hash in the tree")]
     Hash,
-    /// A partial tile is not the beginning of the tile.
-    #[error("is not the beginning of its tile")]
-    Partial,
     /// The bytes are not an entry.
     #[error("is not an entry: {0}")]
     Entry(#[from] crate::entry::NotAnEntry),
@@ -79,9 +76,6 @@ pub enum DamageKind {
     /// Entries contradict each other.
     #[error("{0}")]
     Story(&'static str),
-    /// A file that nothing accounts for.
-    #[error("is not a file of this log")]
-    Stray,
 }
 
 impl fmt::Display for Damage {

@@ -382,30 +382,21 @@ impl Inspector<'_, '_> {
         Ok(())
     }
 
-    /// A tile that the tree above did not need must still be the beginning of one that it did, or
-    /// lie beyond the checkpoint: copied, and not yet signed for.
+    /// A tile that the tree above did not need is the beginning of one that it did, or lies beyond
+    /// the checkpoint: copied, and not yet signed for. Or it is what a crash left of such a copy:
+    /// nobody can rely on it, because no checkpoint ever needed it.
     fn leftover_tile(&self, below: &Path, path: &Path, published: u64) -> Result<bool, Damage> {
-        let Some(tile) = TileId::parse(below) else {
-            return Ok(false);
-        };
-        let width = width_at(tile.level, tile.number, published);
-        if tile.width >= width {
+        let Some(tile) = TileId::parse(below) else { return Ok(false) };
+        if tile.width >= width_at(tile.level, tile.number, published) {
             return Ok(true);
         }
         let whole = self.archive.tile(tile.level, tile.number, published)?;
-        let part = self
-            .archive
-            .storage
-            .read(path)
-            .map_err(|error| Damage::unreadable(path, &error))?;
+        let part = self.archive.storage.read(path).map_err(|error| Damage::unreadable(path, &error))?;
         let ends = match tile.level {
             Some(_) => part.len() as u64 == 32 * tile.width,
             None => bundle_end(&part, tile.width) == Some(part.len()),
         };
-        match ends && whole.bytes.starts_with(&part) {
-            true => Ok(true),
-            false => Err(Damage::new(path, DamageKind::Partial)),
-        }
+        Ok(ends && whole.bytes.starts_with(&part))
     }
 
     /// A volume holds bodies and nothing else.

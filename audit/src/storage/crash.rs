@@ -186,8 +186,9 @@ impl Machine {
             }
         }
         self.drop_orphans();
+        self.drop_nameless();
         for node in &mut self.nodes {
-            node.seen = node.durable.clone();
+            node.seen.clone_from(&node.durable);
         }
         self.life += 1;
         (self.fuse, self.sync_fuse, self.locked) = (None, None, None);
@@ -208,6 +209,23 @@ impl Machine {
         }
         self.names
             .retain(|_, history| history.last().is_some_and(Option::is_some));
+    }
+
+    /// A file without a name is gone.
+    fn drop_nameless(&mut self) {
+        let mut named = vec![false; self.nodes.len()];
+        for history in self.names.values() {
+            if let Some(Some(Named::File(id))) = history.last()
+                && let Some(named) = named.get_mut(*id)
+            {
+                *named = true;
+            }
+        }
+        for (node, named) in self.nodes.iter_mut().zip(named) {
+            if !named {
+                *node = Node::default();
+            }
+        }
     }
 
     /// Flushes an arbitrary part of a file's unflushed changes and forgets the others.
