@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 mod audit_verbs;
 mod keys;
-mod signals;
+pub(crate) mod signals;
 
 /// A policy-enforcing AI gateway: every prompt and every answer is decided, and every decision is recorded.
 #[derive(Parser)]
@@ -29,6 +29,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Watch prompts travel through access rules, guardrails, a backend and a signed log
+    Demo(crate::demo::Options),
     /// Serve: TLS listener, access rules, guardrails, backends, audit log
     Serve {
         /// The configuration file
@@ -68,6 +70,7 @@ enum CertsVerb {
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
     match Cli::parse().verb {
+        Verb::Demo(options) => crate::demo::run(options),
         Verb::Serve { config } => serve(&config),
         Verb::Check { config } => check(&config),
         Verb::Keys(verb) => keys::run(verb),
@@ -100,6 +103,7 @@ fn serve(file: &std::path::Path) -> ExitCode {
             tracing::info!(%address, "serving model traffic over TLS");
         }
         tracing::info!(address = %running.admin, "serving /livez /readyz /metrics");
+        tracing::info!(key = %running.verify_key, "keep this elsewhere: `portcullis audit verify --key` takes it");
         signals::stop_requested().await;
         tracing::info!("draining");
         running.shutdown().await;
@@ -188,7 +192,7 @@ fn bad_files(problems: &[Problem]) -> ExitCode {
     ExitCode::from(78)
 }
 
-fn unavailable(why: &str) -> ExitCode {
+pub(crate) fn unavailable(why: &str) -> ExitCode {
     eprintln!("error: {why}");
     ExitCode::from(69)
 }

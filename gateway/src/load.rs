@@ -7,6 +7,8 @@ use std::sync::Arc;
 use backends::{Clocks, Demo, OpenAi, OpenAiSettings, Upstream};
 use guardrails::{Classifier, Engine, ProfileFile};
 use policy::Policy;
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::config::{BackendConfig, BackendKind, Config};
 use crate::keys::Keys;
@@ -24,6 +26,8 @@ pub struct Loaded {
     pub guardrails: Engine,
     /// Models and their backends.
     pub models: Models,
+    /// To whom bodies are sealed.
+    pub recipient: audit::Recipient,
     /// TLS settings of the data listener.
     pub tls: Arc<rustls::ServerConfig>,
     /// What is odd, but does not stop a load.
@@ -49,6 +53,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     );
     let guardrails = keep(&mut problems, guardrails(config, wrap));
     let models = keep(&mut problems, models(config));
+    let recipient = keep(&mut problems, recipient(&config.audit.recipient));
     let tls = keep(&mut problems, tls::server(&config.listener));
     let mut warnings = Vec::new();
     if let (Some(policy), Some(guardrails), Some(keys)) = (&policy, &guardrails, &keys) {
@@ -59,8 +64,10 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(tls)) =
-        (keys, policy, guardrails, models, tls)
+    // Whatever is missing has said so above.
+    let all = (keys, policy, guardrails, models, recipient, tls);
+    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(recipient), Some(tls)) =
+        all
     else {
         return Err(problems);
     };
@@ -71,6 +78,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
         policy: policy.policy,
         guardrails,
         models,
+        recipient,
         tls,
         warnings,
     })
@@ -82,6 +90,23 @@ fn keep<T>(problems: &mut Vec<Problem>, loaded: Result<T, Vec<Problem>>) -> Opti
 
 fn translated<P: Into<Problem>>(problems: Vec<P>) -> Vec<Problem> {
     problems.into_iter().map(Into::into).collect()
+}
+
+/// The officers' public key.
+fn recipient(file: &Path) -> Result<audit::Recipient, Vec<Problem>> {
+    let wrong = |why: String| {
+        vec![
+            Problem::about(
+                file,
+                format!("holds no public key to seal bodies to: {why}"),
+            )
+            .hint(
+                "a P-256 key in PEM, as `portcullis certs dev` or `openssl ec -pubout` writes it",
+            ),
+        ]
+    };
+    let der = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|e| wrong(e.to_string()))?;
+    audit::Recipient::new(&der).map_err(|e| wrong(e.to_string()))
 }
 
 fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, Vec<Problem>> {

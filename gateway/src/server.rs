@@ -12,8 +12,6 @@ use audit::{Clock, DiskStorage, Event, Log, Name, Recovery, Storage, SystemClock
 use aws_lc_rs::rand;
 use guardrails::Engine;
 use policy::Policy;
-use rustls::pki_types::SubjectPublicKeyInfoDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::interval;
 use uuid::Uuid;
@@ -100,6 +98,8 @@ pub struct Running {
     pub addresses: Vec<SocketAddr>,
     /// The address of the admin listener.
     pub admin: SocketAddr,
+    /// What others need to check the log's signatures.
+    pub verify_key: audit::VerifyKey,
     /// What recovery found in the log.
     pub recovery: Recovery,
     /// What was odd in the files.
@@ -146,7 +146,7 @@ impl Gateway {
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config, seams: Seams) -> Result<Running, StartError> {
         let loaded = load::load(&config, seams.classifier.clone()).map_err(StartError::Files)?;
-        let (log, recovery) = open_log(&config.audit, &seams)?;
+        let opened = open_log(&config.audit, loaded.recipient.clone(), &seams)?;
         let mut listeners = Vec::new();
         for address in &config.listener.bind {
             let bound = Listener::bind(*address).await;
@@ -160,9 +160,11 @@ impl Gateway {
             .await
             .map_err(|source| StartError::Bind { address, source })?;
         let tls = loaded.tls.clone();
-        let (gateway, warnings) = Gateway::new(config, loaded, log, seams);
+        let (gateway, warnings) = Gateway::new(config, loaded, opened.log, seams);
         gateway.record_start().await?;
-        Ok(gateway.run(listeners, admin, tls, recovery, warnings))
+        let mut running = gateway.run(listeners, admin, tls, opened.recovery, opened.verify_key);
+        running.warnings = warnings;
+        Ok(running)
     }
 
     fn new(
@@ -201,7 +203,7 @@ impl Gateway {
         admin: Admin,
         tls: Arc<rustls::ServerConfig>,
         recovery: Recovery,
-        warnings: Vec<Problem>,
+        verify_key: audit::VerifyKey,
     ) -> Running {
         let (stop, stopped) = watch::channel(false);
         let (close, closed) = watch::channel(false);
@@ -217,8 +219,9 @@ impl Gateway {
             gateway: self,
             addresses,
             admin: admin_address,
+            verify_key,
             recovery,
-            warnings,
+            warnings: Vec::new(),
             stop,
             listeners,
             close,
@@ -324,7 +327,18 @@ impl Running {
     }
 }
 
-fn open_log(config: &AuditConfig, seams: &Seams) -> Result<(Log, Recovery), StartError> {
+/// An open log, and what is to be told about it.
+struct Opened {
+    log: Log,
+    recovery: Recovery,
+    verify_key: audit::VerifyKey,
+}
+
+fn open_log(
+    config: &AuditConfig,
+    recipient: audit::Recipient,
+    seams: &Seams,
+) -> Result<Opened, StartError> {
     let failed = |source: audit::OpenError| StartError::Audit {
         dir: config.dir.clone(),
         source: Box::new(source),
@@ -336,7 +350,8 @@ fn open_log(config: &AuditConfig, seams: &Seams) -> Result<(Log, Recovery), Star
         )])
     })?;
     let signer = signer(&config.signing_key, &origin)?;
-    let sealer = audit::Sealer::new(recipient(&config.recipient)?);
+    let verify_key = signer.verify_key();
+    let sealer = audit::Sealer::new(recipient);
     let storage = match &seams.storage {
         Some(storage) => storage.clone(),
         None => {
@@ -348,7 +363,13 @@ fn open_log(config: &AuditConfig, seams: &Seams) -> Result<(Log, Recovery), Star
         commit_timeout: config.commit_timeout,
         ..audit::Settings::new(config.dir.clone(), origin)
     };
-    Log::open(settings, storage, signer, sealer, seams.clock.clone()).map_err(failed)
+    let (log, recovery) =
+        Log::open(settings, storage, signer, sealer, seams.clock.clone()).map_err(failed)?;
+    Ok(Opened {
+        log,
+        recovery,
+        verify_key,
+    })
 }
 
 /// The key that signs checkpoints; made at the first start.
@@ -364,16 +385,4 @@ fn signer(file: &Path, origin: &audit::Origin) -> Result<audit::Signer, StartErr
             format!("cannot be the key of the log: {e}"),
         )])
     })
-}
-
-/// The officers' public key.
-fn recipient(file: &Path) -> Result<audit::Recipient, StartError> {
-    let wrong = |why: String| {
-        StartError::Files(vec![Problem::about(
-            file,
-            format!("cannot be the officers' public key: {why}"),
-        )])
-    };
-    let der = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|e| wrong(e.to_string()))?;
-    audit::Recipient::new(&der).map_err(|e| wrong(e.to_string()))
 }
