@@ -66,13 +66,19 @@ pub fn texts(chat: &Chat) -> Vec<Text<'_>> {
 fn message_texts<'c>(found: &mut Vec<Text<'c>>, at: usize, message: &'c backends::Message) {
     let origin = origin_of(message.role);
     let path = |field: &str| format!("messages[{at}].{field}");
-    for (part, text) in message.content.iter().enumerate() {
-        push(
-            found,
-            origin,
-            path(&format!("content[{part}].text")),
-            Some(text),
-        );
+    match message.content.as_slice() {
+        // What most callers write as a string; the one part of an array is named by its field.
+        [text] => push(found, origin, path("content"), Some(text)),
+        parts => {
+            for (part, text) in parts.iter().enumerate() {
+                push(
+                    found,
+                    origin,
+                    path(&format!("content[{part}].text")),
+                    Some(text),
+                );
+            }
+        }
     }
     push(found, origin, path("name"), message.name.as_ref());
     push(found, origin, path("refusal"), message.refusal.as_ref());
