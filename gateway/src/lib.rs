@@ -23,6 +23,14 @@
 //! This crate is the only one that knows the other four. It translates between their words, each once, beside the
 //! stage that needs it.
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::indexing_slicing,
+        reason = "a test that indexes wrongly fails, as it should"
+    )
+)]
+
 pub mod admin;
 pub mod body;
 pub mod certs;

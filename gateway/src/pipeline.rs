@@ -63,7 +63,10 @@ async fn serve(
 ) -> Result<Answer, Refusal> {
     trail.enter()?;
     match route::of(incoming)? {
-        Route::ChatCompletions => answer(gw, incoming, trail).await.map(Answer::Chat),
+        Route::ChatCompletions => {
+            let screened = answer(gw, incoming, trail).await?;
+            Ok(Answer::Chat(Box::new(screened)))
+        }
         Route::Models => models::list(gw, incoming, trail).map(Answer::Models),
     }
 }

@@ -26,7 +26,7 @@ use crate::refusal::{AuthFault, Refusal};
 /// What the pipeline came to.
 pub enum Answer {
     /// A model's answer, on its way.
-    Chat(Screened),
+    Chat(Box<Screened>),
     /// The names of models.
     Models(Vec<String>),
 }
@@ -77,8 +77,8 @@ pub async fn render(
     trail: Trail,
 ) -> Result<Response<Body>, Unanswered> {
     match outcome {
-        Ok(Answer::Chat(screened)) if trail.streams() => Ok(streamed(gw, screened, trail)),
-        Ok(Answer::Chat(screened)) => Ok(whole(gw, screened, trail).await),
+        Ok(Answer::Chat(screened)) if trail.streams() => Ok(streamed(gw, *screened, trail)),
+        Ok(Answer::Chat(screened)) => Ok(whole(gw, *screened, trail).await),
         Ok(Answer::Models(names)) => Ok(listed(gw, names, trail).await),
         Err(refusal) => refused(gw, refusal, trail).await,
     }
