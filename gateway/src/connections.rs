@@ -25,6 +25,8 @@ pub enum Closed {
     Handshake,
     /// The TLS handshake took too long.
     HandshakeTimeout,
+    /// Nothing was asked for too long.
+    Silent,
     /// HTTP framing, a head too large or too slow, or a connection that broke.
     Protocol,
     /// The client left before anything was decided.
@@ -42,6 +44,7 @@ impl Closed {
             Closed::TooMany => "too_many",
             Closed::Handshake => "handshake",
             Closed::HandshakeTimeout => "handshake_timeout",
+            Closed::Silent => "silent",
             Closed::Protocol => "protocol",
             Closed::ClientGone => "client_gone",
             Closed::Unauthenticated => "unauthenticated",

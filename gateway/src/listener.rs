@@ -4,21 +4,23 @@
 //! themselves, there is no request to record: such connections are counted per reason and source prefix, and a
 //! `conn.summary` entry tells of them every ten seconds.
 //!
-//! Bounds: connections, handshake time, head bytes and time, HTTP/2 streams per connection. A connection that sends
-//! nothing is closed after the head timeout, so idle connections cannot pile up.
+//! Bounds: connections, handshake time, head bytes and time, HTTP/2 streams per connection. A connection on which
+//! nothing happens gives its place back (`idle.rs`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::Gateway;
 use crate::connections::Closed;
@@ -26,6 +28,10 @@ use crate::incoming::{Incoming, Peer};
 use crate::pipeline;
 use crate::reply::Unanswered;
 use crate::tls;
+
+mod idle;
+
+use idle::{Busy, Idle};
 
 /// Streams that one HTTP/2 connection may have open.
 const HTTP2_STREAMS_MAX: u32 = 128;
@@ -140,42 +146,74 @@ impl Connection {
             zone: gw.zone.clone(),
             certificate,
         };
-        let handler = gw.clone();
-        let service = service_fn(move |request| handle(handler.clone(), peer.clone(), request));
-        let http = http_of(limits);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        if watcher.watch(connection.into_owned()).await.is_err() {
+        let idle = Idle::default();
+        let service = Service {
+            gw: gw.clone(),
+            peer,
+            idle: idle.clone(),
+        };
+        let ended = tokio::select! {
+            ended = serve_http(stream, service, &gw, watcher) => ended,
+            () = idle.too_long(limits.header_timeout) => return gw.connections.count(Closed::Silent, address.ip()),
+        };
+        if ended.is_err() {
             gw.connections.count(Closed::Protocol, address.ip());
         }
     }
 }
 
-fn http_of(limits: &crate::config::ListenerConfig) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.header_bytes_max);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
-        .max_concurrent_streams(HTTP2_STREAMS_MAX)
-        .keep_alive_interval(Some(limits.header_timeout))
-        .keep_alive_timeout(limits.header_timeout);
-    http
+/// HTTP/2 if the handshake agreed on it, else HTTP/1.1: by what TLS says, not by guessing from the first bytes.
+async fn serve_http(
+    stream: TlsStream<TcpStream>,
+    service: Service,
+    gw: &Gateway,
+    watcher: Watcher,
+) -> hyper::Result<()> {
+    let limits = &gw.config.listener;
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let io = TokioIo::new(stream);
+    let service = service_fn(move |request| service.clone().handle(request));
+    if http2 {
+        let connection = http2::Builder::new(gw.tasks.clone())
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX))
+            .max_concurrent_streams(HTTP2_STREAMS_MAX)
+            .keep_alive_interval(Some(limits.header_timeout))
+            .keep_alive_timeout(limits.header_timeout)
+            .serve_connection(io, service);
+        watcher.watch(connection).await
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(limits.header_bytes_max)
+            .serve_connection(io, service);
+        watcher.watch(connection).await
+    }
 }
 
-async fn handle(
+/// What answers the requests of one connection.
+#[derive(Clone)]
+struct Service {
     gw: Arc<Gateway>,
     peer: Peer,
-    request: http::Request<hyper::body::Incoming>,
-) -> Result<http::Response<crate::body::Body>, Unanswered> {
-    let (head, body) = request.into_parts();
-    let incoming = Incoming {
-        id: gw.mint_request_id(),
-        peer,
-        head,
-        body,
-    };
-    pipeline::handle(&gw, incoming).await
+    idle: Idle,
+}
+
+impl Service {
+    async fn handle(
+        self,
+        request: Request<hyper::body::Incoming>,
+    ) -> Result<Response<Busy>, Unanswered> {
+        let busy = self.idle.busy();
+        let (head, body) = request.into_parts();
+        let incoming = Incoming {
+            id: self.gw.mint_request_id(),
+            peer: self.peer,
+            head,
+            body,
+        };
+        let response = pipeline::handle(&self.gw, incoming).await?;
+        Ok(response.map(|body| busy.until_the_end_of(body)))
+    }
 }

@@ -57,6 +57,13 @@ impl Tasks {
     }
 }
 
+/// hyper runs the streams of an HTTP/2 connection as tasks: shutdown waits for these too.
+impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        self.spawn(task);
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
