@@ -190,7 +190,6 @@ pub struct Denied {
 
 /// What was decisive for a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum DenyReason {
     /// No allow row matches, and none comes near.
     NoRule,
@@ -276,7 +275,6 @@ pub struct Undecided {
 
 /// What failed while deciding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
 pub enum UndecidedReason {
     /// The matching engine panicked.
     Panicked,

@@ -184,6 +184,7 @@ impl Draft {
             rules: self.rules,
             tenants,
             matcher,
+            guardrails: self.files.guardrails(),
         };
         sections::dry_run(&policy, problems);
         Some(policy)

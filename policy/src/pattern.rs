@@ -8,12 +8,24 @@
 //! These functions never panic and never fail, whatever bytes they get: one side comes from a
 //! caller. A caller's `|` or `*` is an ordinary character, since only the rule's side is a pattern.
 
+use std::{borrow::Borrow, collections::BTreeSet, ops::Bound};
+
 /// Whether a tenant lies under a tenant pattern. `demo/*` covers everything below `demo`, not `demo`.
 pub(crate) fn under(tenant: &str, pattern: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => tenant.len() > prefix.len() && tenant.starts_with(prefix),
         None => tenant == pattern,
     }
+}
+
+/// Whether one of the tenants lies under a tenant pattern.
+pub(crate) fn any_under<T: Borrow<str> + Ord>(tenants: &BTreeSet<T>, pattern: &str) -> bool {
+    // Whatever lies under a pattern begins with its prefix, so the first from there on is one or none is.
+    let prefix = pattern.strip_suffix('*').unwrap_or(pattern);
+    let mut from_prefix = tenants.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+    from_prefix
+        .find(|tenant| (*tenant).borrow() != prefix || prefix == pattern)
+        .is_some_and(|tenant| under(tenant.borrow(), pattern))
 }
 
 /// Whether every tenant under `inner` lies under `outer`.

@@ -9,7 +9,12 @@
 //! Casbin and the typed comparison of [`Rule::matches`] must agree on every row: if they do not, one
 //! of them is wrong about who may do what, and the answer is a fault, not a guess.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     decision::{Ask, DenyReason, Object, Permit, Refused, Target, UndecidedReason},
@@ -34,6 +39,8 @@ pub struct Policy {
     pub(crate) rules: Vec<Rule>,
     pub(crate) tenants: BTreeMap<String, TenantRules>,
     pub(crate) matcher: Matcher,
+    /// Guardrail files by path, as digested.
+    pub(crate) guardrails: Vec<(PathBuf, String)>,
 }
 
 /// What a successful load hands over.
@@ -172,6 +179,14 @@ impl Policy {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// The `guardrails.toml` files, the baseline's first: path relative to the bundle, and text. Their
+    /// content is not this crate's business; this is the text that the digest covers.
+    pub fn guardrail_files(&self) -> impl Iterator<Item = (&Path, &str)> {
+        self.guardrails
+            .iter()
+            .map(|(path, text)| (path.as_path(), text.as_str()))
     }
 
     /// The models of `attributes.toml`.

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::test_runner::Config;
 
+mod decisions;
 mod demo;
+mod files;
 mod laws;
 mod mistakes;
 mod support;
@@ -12,8 +14,18 @@ mod traps;
 
 /// Cases per property: 2,000, or 200,000 with `PORTCULLIS_SOAK=1`.
 pub(crate) fn cases() -> Config {
+    cases_of(1)
+}
+
+/// Cases per property, each of which makes `decisions` decisions.
+pub(crate) fn cases_of(decisions: u32) -> Config {
     let soak = std::env::var("PORTCULLIS_SOAK").is_ok_and(|value| value == "1");
-    Config::with_cases(if soak { 200_000 } else { 2_000 })
+    let config = Config::with_cases(if soak { 200_000 } else { 2_000 } / decisions);
+    // A failing seed is printed; a found mistake becomes a named test.
+    Config {
+        failure_persistence: None,
+        ..config
+    }
 }
 
 /// The folder of the demo bundle.

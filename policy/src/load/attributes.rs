@@ -22,10 +22,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::Spanned;
-
 use super::{
-    fields::{Fields, Place},
+    fields::{Fields, Place, Text},
     manifest::check_word,
 };
 use crate::{label::Label, problem::did_you_mean, records::Attributes, time::Window};
@@ -42,14 +40,14 @@ pub(super) fn read(mut fields: Fields<'_>) -> Attributes {
     for (name, mut window) in fields.tables("window") {
         if check_word(place, "window", &name) {
             let read = read_window(&mut window);
-            attributes.windows.insert(name.into_inner(), read);
+            attributes.windows.insert(name.text.to_owned(), read);
         }
         window.done();
     }
     for (name, mut tool) in fields.tables("tool") {
         tool.text("about");
         if check_word(place, "tool", &name) {
-            attributes.tools.insert(name.into_inner());
+            attributes.tools.insert(name.text.to_owned());
         }
         tool.done();
     }
@@ -62,15 +60,15 @@ fn needs(fields: &mut Fields<'_>) -> BTreeSet<String> {
     let mut needs = BTreeSet::new();
     for (name, _) in fields.named_texts("need") {
         // A tag is good if a label with it alone holds it as a need (`NF` would not).
-        let label = Label::parse(&format!("U:{}", name.get_ref()));
-        match label.is_ok_and(|label| label.needs().contains(name.get_ref())) {
-            true => _ = needs.insert(name.into_inner()),
+        let label = Label::parse(&format!("U:{}", name.text));
+        match label.is_ok_and(|label| label.needs().contains(name.text)) {
+            true => _ = needs.insert(name.text.to_owned()),
             false => {
                 let hint =
                     "capital letters, digits and `-`; NF, FVEY, NOREL and REL-… are release marks";
                 fields.place.error(
                     name.span(),
-                    format!("`{}` is not a need", name.get_ref()),
+                    format!("`{}` is not a need", name.text),
                     Some(hint.into()),
                 );
             }
@@ -94,7 +92,7 @@ fn ceilings(
         let ceiling = ceiling.and_then(|text| place.label(&text, needs.iter().map(String::as_str)));
         if check_word(place, key, &name) {
             out.insert(
-                name.into_inner(),
+                name.text.to_owned(),
                 ceiling.unwrap_or_else(Label::unclassified),
             );
         }
@@ -107,15 +105,15 @@ fn ceilings(
 fn read_window(fields: &mut Fields<'_>) -> Window {
     let mut days = [false; 7];
     for day in fields.some_texts("days") {
-        let nth = DAYS.iter().position(|name| name == day.get_ref());
+        let nth = DAYS.iter().position(|name| *name == day.text);
         match nth.and_then(|nth| days.get_mut(nth)) {
             Some(open) => *open = true,
             None => {
-                let hint = did_you_mean(day.get_ref(), DAYS)
+                let hint = did_you_mean(day.text, DAYS)
                     .unwrap_or_else(|| "mon tue wed thu fri sat sun".into());
                 fields.place.error(
                     day.span(),
-                    format!("unknown day `{}`", day.get_ref()),
+                    format!("unknown day `{}`", day.text),
                     Some(hint),
                 );
             }
@@ -141,7 +139,7 @@ fn read_window(fields: &mut Fields<'_>) -> Window {
 }
 
 /// An offset as `+05:30` or `-05:00`, up to 14 hours.
-fn utc_offset(place: Place<'_>, text: &Spanned<String>) -> Option<i16> {
+fn utc_offset(place: Place<'_>, text: &Text<'_>) -> Option<i16> {
     let parse = |text: &str| -> Option<i16> {
         let sign = match text.get(..1)? {
             "+" => 1,
@@ -156,11 +154,11 @@ fn utc_offset(place: Place<'_>, text: &Spanned<String>) -> Option<i16> {
         let (hours, minutes): (i16, i16) = (digits(hours)?, digits(minutes)?);
         (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
     };
-    let offset = parse(text.get_ref());
+    let offset = parse(text.text);
     if offset.is_none() {
         place.error(
             text.span(),
-            format!("`{}` is not an offset", text.get_ref()),
+            format!("`{}` is not an offset", text.text),
             Some("write it as `-05:00`".into()),
         );
     }

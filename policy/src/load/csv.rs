@@ -11,24 +11,22 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-
-use super::fields::Place;
+use super::fields::{Place, Text};
 
 /// One row that has no bad characters.
-pub(super) struct Row {
+pub(super) struct Row<'a> {
     /// From 1.
     pub(super) line: u32,
     pub(super) span: Range<usize>,
     /// At least one.
-    pub(super) cells: Vec<Spanned<String>>,
+    pub(super) cells: Vec<Text<'a>>,
 }
 
 /// Longest line that holds values, in bytes.
 pub(super) const LINE_BYTES_MAX: usize = 4096;
 
 /// All good rows; the others are reported.
-pub(super) fn rows(place: Place<'_>) -> Vec<Row> {
+pub(super) fn rows(place: Place<'_>) -> Vec<Row<'_>> {
     let mut start = 0;
     let mut rows = Vec::new();
     for (nth, line) in place.source.text.split('\n').enumerate() {
@@ -87,30 +85,30 @@ fn is_clean(place: Place<'_>, start: usize, text: &str) -> bool {
 }
 
 /// The trimmed cells of a line, each with its place in the file.
-fn cells(start: usize, text: &str) -> Vec<Spanned<String>> {
+fn cells(start: usize, text: &str) -> Vec<Text<'_>> {
     let mut at = start;
     let mut out = Vec::new();
     for cell in text.split(',') {
         let trimmed = cell.trim();
         let from = at + (cell.len() - cell.trim_start().len());
-        out.push(Spanned::new(from..from + trimmed.len(), trimmed.to_owned()));
+        out.push(Text::new(trimmed, from..from + trimmed.len()));
         at += cell.len() + 1;
     }
     out
 }
 
 /// The cells of a row of the given kind and width; reports any other.
-pub(super) fn cells_of<'r, const N: usize>(
+pub(super) fn cells_of<'r, 'a, const N: usize>(
     place: Place<'_>,
-    row: &'r Row,
+    row: &'r Row<'a>,
     columns: &[&str; N],
-) -> Option<&'r [Spanned<String>; N]> {
+) -> Option<&'r [Text<'a>; N]> {
     let (kind, found) = (columns.first()?, row.cells.first()?);
-    if found.get_ref() != kind {
+    if found.text != *kind {
         let hint = format!("every row of this file begins with `{kind},`");
         place.error(
             found.span(),
-            format!("unknown kind of row `{}`", found.get_ref()),
+            format!("unknown kind of row `{}`", found.text),
             Some(hint),
         );
         return None;

@@ -13,6 +13,23 @@ use crate::{
     time::UnixTime,
 };
 
+/// A piece of a file, with its place.
+#[derive(Clone)]
+pub(super) struct Text<'a> {
+    pub(super) text: &'a str,
+    span: Range<usize>,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn new(text: &'a str, span: Range<usize>) -> Self {
+        Self { text, span }
+    }
+
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+}
+
 /// A file that is being read, and where its problems go.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -52,18 +69,18 @@ impl<'a> Place<'a> {
     pub(super) fn check_known<'n>(
         self,
         what: &str,
-        name: &Spanned<String>,
+        name: &Text<'_>,
         known: impl IntoIterator<Item = &'n str> + Clone,
     ) -> bool {
         let found = known
             .clone()
             .into_iter()
-            .any(|candidate| candidate == name.get_ref());
+            .any(|candidate| candidate == name.text);
         if !found {
             self.error(
                 name.span(),
-                format!("unknown {what} `{}`", name.get_ref()),
-                did_you_mean(name.get_ref(), known),
+                format!("unknown {what} `{}`", name.text),
+                did_you_mean(name.text, known),
             );
         }
         found
@@ -72,10 +89,10 @@ impl<'a> Place<'a> {
     /// Reads a label whose needs are all registered.
     pub(super) fn label<'n>(
         self,
-        text: &Spanned<String>,
+        text: &Text<'_>,
         needs: impl IntoIterator<Item = &'n str> + Clone,
     ) -> Option<Label> {
-        let label = match Label::parse(text.get_ref()) {
+        let label = match Label::parse(text.text) {
             Ok(label) => label,
             Err(error) => {
                 self.error(
@@ -133,19 +150,19 @@ impl<'a> Fields<'a> {
     }
 
     /// A text that must be there and not be empty.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Text<'a>> {
         let value = self.required(key, "\"…\"")?;
         self.place.as_text(value, key)
     }
 
     /// A text that may be absent.
-    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Text<'a>> {
         let value = self.value(key)?;
         self.place.as_text(value, key)
     }
 
     /// A list of texts that may be absent, which is the empty list.
-    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+    pub(super) fn texts(&mut self, key: &'static str) -> Vec<Text<'a>> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
@@ -160,7 +177,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A list of texts that must be there and have an item.
-    pub(super) fn some_texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+    pub(super) fn some_texts(&mut self, key: &'static str) -> Vec<Text<'a>> {
         let Some(value) = self.required(key, "[\"…\"]") else {
             return Vec::new();
         };
@@ -245,7 +262,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The named tables below a key, as in `[zone.demo]`; none if the key is absent.
-    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Spanned<String>, Fields<'a>)> {
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<(Text<'a>, Fields<'a>)> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
@@ -256,7 +273,7 @@ impl<'a> Fields<'a> {
         };
         let mut out = Vec::new();
         for (name, value) in tables {
-            let name = Spanned::new(name.span(), name.get_ref().to_string());
+            let name = Text::new(name.get_ref(), name.span());
             match value.get_ref().as_table() {
                 Some(table) => {
                     let fields = Self {
@@ -268,8 +285,7 @@ impl<'a> Fields<'a> {
                     out.push((name, fields));
                 }
                 None => {
-                    self.place
-                        .wrong_type::<()>(value, name.get_ref(), "a table");
+                    self.place.wrong_type::<()>(value, name.text, "a table");
                 }
             }
         }
@@ -277,10 +293,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The named texts below a key, as in `[need]` with `PRVCY = "…"`.
-    pub(super) fn named_texts(
-        &mut self,
-        key: &'static str,
-    ) -> Vec<(Spanned<String>, Spanned<String>)> {
+    pub(super) fn named_texts(&mut self, key: &'static str) -> Vec<(Text<'a>, Text<'a>)> {
         let Some(value) = self.value(key) else {
             return Vec::new();
         };
@@ -289,8 +302,8 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let pairs = table.iter().filter_map(|(name, value)| {
-            let name = Spanned::new(name.span(), name.get_ref().to_string());
-            let text = self.place.as_text(value, name.get_ref())?;
+            let name = Text::new(name.get_ref(), name.span());
+            let text = self.place.as_text(value, name.text)?;
             Some((name, text))
         });
         pairs.collect()
@@ -333,7 +346,7 @@ impl<'a> Fields<'a> {
 
 impl Place<'_> {
     /// A text that is not empty.
-    fn as_text(self, value: &Spanned<DeValue<'_>>, key: &str) -> Option<Spanned<String>> {
+    fn as_text<'t>(self, value: &'t Spanned<DeValue<'_>>, key: &str) -> Option<Text<'t>> {
         let Some(text) = value.get_ref().as_str() else {
             return self.wrong_type(value, key, "a text in quotes");
         };
@@ -341,7 +354,7 @@ impl Place<'_> {
             self.error(value.span(), format!("`{key}` is empty"), None);
             return None;
         }
-        Some(Spanned::new(value.span(), text.to_owned()))
+        Some(Text::new(text, value.span()))
     }
 
     fn wrong_type<T>(self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) -> Option<T> {

@@ -177,6 +177,14 @@ impl Files {
         Some((source, source.line_span(rule.line())))
     }
 
+    /// Path and text of every guardrail file.
+    pub(super) fn guardrails(&self) -> Vec<(PathBuf, String)> {
+        let files = self.named("guardrails.toml").into_iter();
+        files
+            .map(|(_, source)| (source.path.clone(), source.text.clone()))
+            .collect()
+    }
+
     /// The bundle's digest; see the module.
     pub(super) fn digest(&self) -> String {
         let mut parts: Vec<Vec<u8>> = vec![b"portcullis policy bundle v1\n".to_vec()];

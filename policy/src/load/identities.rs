@@ -15,10 +15,8 @@
 
 use std::sync::Arc;
 
-use toml::Spanned;
-
 use super::{
-    fields::{Fields, Place},
+    fields::{Fields, Place, Text},
     manifest::check_tenant,
     purposes::check_sha256,
 };
@@ -46,7 +44,7 @@ pub(super) fn read(
         if let Some(identity) = identity.filter(|_| well_named) {
             identities
                 .by_principal
-                .insert(principal.into_inner(), Arc::new(identity));
+                .insert(principal.text.to_owned(), Arc::new(identity));
         }
     }
     fields.done();
@@ -54,7 +52,7 @@ pub(super) fn read(
 }
 
 fn read_identity(
-    principal: &Spanned<String>,
+    principal: &Text<'_>,
     fields: &mut Fields<'_>,
     manifest: &Manifest,
     attributes: &Attributes,
@@ -75,26 +73,29 @@ fn read_identity(
     let granted = granted_purposes(fields, purposes);
     let default = default_purpose(fields, &granted);
     Some(Identity {
-        principal: principal.get_ref().clone(),
+        principal: principal.text.to_owned(),
         // An identity without a usable tenant still exists, so that its roles are not reported too.
-        tenant: tenant.map(Spanned::into_inner).unwrap_or_default(),
+        tenant: tenant.map(|text| text.text.to_owned()).unwrap_or_default(),
         clearance: clearance.unwrap_or_else(Label::unclassified),
         assurance: assurance.unwrap_or(Assurance::Aal1),
-        purposes: granted.into_iter().map(Spanned::into_inner).collect(),
+        purposes: granted
+            .into_iter()
+            .map(|text| text.text.to_owned())
+            .collect(),
         default_purpose: default.unwrap_or_default(),
         roles: Vec::new(),
     })
 }
 
 /// The granted purposes: registered, and not forbidden.
-fn granted_purposes(fields: &mut Fields<'_>, purposes: &Purposes) -> Vec<Spanned<String>> {
+fn granted_purposes<'a>(fields: &mut Fields<'a>, purposes: &Purposes) -> Vec<Text<'a>> {
     let place = fields.place;
     let granted = fields.some_texts("purposes");
     for name in &granted {
-        if purposes.is_forbidden(name.get_ref()) {
+        if purposes.is_forbidden(name.text) {
             place.error(
                 name.span(),
-                format!("purpose `{}` is forbidden to everybody", name.get_ref()),
+                format!("purpose `{}` is forbidden to everybody", name.text),
                 None,
             );
         } else {
@@ -109,47 +110,34 @@ fn granted_purposes(fields: &mut Fields<'_>, purposes: &Purposes) -> Vec<Spanned
 }
 
 /// The purpose that holds when the caller selects none: a granted one, by default the first.
-fn default_purpose(fields: &mut Fields<'_>, granted: &[Spanned<String>]) -> Option<String> {
+fn default_purpose(fields: &mut Fields<'_>, granted: &[Text<'_>]) -> Option<String> {
     let Some(default) = fields.optional_text("default_purpose") else {
-        return granted.first().map(|first| first.get_ref().clone());
+        return granted.first().map(|first| first.text.to_owned());
     };
-    if !granted
-        .iter()
-        .any(|purpose| purpose.get_ref() == default.get_ref())
-    {
-        let hint = did_you_mean(
-            default.get_ref(),
-            granted.iter().map(|purpose| purpose.get_ref().as_str()),
-        );
+    if !granted.iter().any(|purpose| purpose.text == default.text) {
+        let hint = did_you_mean(default.text, granted.iter().map(|purpose| purpose.text));
         fields.place.error(
             default.span(),
-            format!(
-                "default purpose `{}` is not among `purposes`",
-                default.get_ref()
-            ),
+            format!("default purpose `{}` is not among `purposes`", default.text),
             hint,
         );
     }
-    Some(default.into_inner())
+    Some(default.text.to_owned())
 }
 
 /// The certificates that stand for the principal; one certificate name never stands for two.
-fn read_certificates(
-    fields: &mut Fields<'_>,
-    principal: &Spanned<String>,
-    identities: &mut Identities,
-) {
+fn read_certificates(fields: &mut Fields<'_>, principal: &Text<'_>, identities: &mut Identities) {
     let place = fields.place;
     let uris = fields
         .texts("san_uri")
         .into_iter()
-        .map(|uri| (uri.span(), CertificateName::SanUri(uri.into_inner())));
+        .map(|uri| (uri.span(), CertificateName::SanUri(uri.text.to_owned())));
     let uris: Vec<_> = uris.collect();
     let dns = fields.texts("san_dns").into_iter();
     let dns = dns.map(|name| {
         (
             name.span(),
-            CertificateName::SanDns(name.into_inner().to_ascii_lowercase()),
+            CertificateName::SanDns(name.text.to_ascii_lowercase()),
         )
     });
     let dns: Vec<_> = dns.collect();
@@ -157,8 +145,12 @@ fn read_certificates(
         .texts("sha256")
         .into_iter()
         .filter(|digest| check_sha256(place, digest));
-    let digests =
-        digests.map(|digest| (digest.span(), CertificateName::Sha256(digest.into_inner())));
+    let digests = digests.map(|digest| {
+        (
+            digest.span(),
+            CertificateName::Sha256(digest.text.to_owned()),
+        )
+    });
     for (span, name) in uris.into_iter().chain(dns).chain(digests) {
         match identities.by_certificate.get(&name) {
             Some(other) => place.error(
@@ -169,15 +161,15 @@ fn read_certificates(
             None => {
                 _ = identities
                     .by_certificate
-                    .insert(name, principal.get_ref().clone())
+                    .insert(name, principal.text.to_owned())
             }
         }
     }
 }
 
 /// Whether a principal has a namespace and plain characters; if not, says so.
-fn check_principal(place: Place<'_>, principal: &Spanned<String>) -> bool {
-    let name = principal.get_ref();
+fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
+    let name = principal.text;
     let rest = NAMESPACES.iter().find_map(|space| name.strip_prefix(space));
     let plain =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@');
@@ -199,13 +191,13 @@ fn check_principal(place: Place<'_>, principal: &Spanned<String>) -> bool {
     false
 }
 
-fn read_assurance(place: Place<'_>, text: &Spanned<String>) -> Option<Assurance> {
-    let assurance = text.get_ref().parse().ok();
+fn read_assurance(place: Place<'_>, text: &Text<'_>) -> Option<Assurance> {
+    let assurance = text.text.parse().ok();
     if assurance.is_none() {
-        let hint = did_you_mean(text.get_ref(), ["aal1", "aal2", "aal3"]);
+        let hint = did_you_mean(text.text, ["aal1", "aal2", "aal3"]);
         place.error(
             text.span(),
-            format!("unknown assurance `{}`", text.get_ref()),
+            format!("unknown assurance `{}`", text.text),
             hint,
         );
     }

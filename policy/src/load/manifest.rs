@@ -13,7 +13,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::{Fields, Place};
+use super::fields::{Fields, Place, Text};
 use crate::{pattern, problem::did_you_mean, records::Manifest};
 
 /// Reads the file.
@@ -21,7 +21,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
     let place = fields.place;
     let mut manifest = Manifest::default();
     if let Some(id) = fields.text("id").filter(|id| check_word(place, "id", id)) {
-        manifest.id = id.into_inner();
+        manifest.id = id.text.to_owned();
     }
     manifest.revision = fields.number("revision", 1).unwrap_or_default();
     manifest.expires = fields.last_day("expires");
@@ -32,15 +32,15 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
         if !check_word(place, "profile", &profile) {
             continue;
         }
-        if !seen.insert(profile.get_ref().clone()) {
+        if !seen.insert(profile.text.to_owned()) {
             place.error(
                 profile.span(),
-                format!("profile `{}` is listed twice", profile.get_ref()),
+                format!("profile `{}` is listed twice", profile.text),
                 None,
             );
             continue;
         }
-        manifest.profiles.push(profile.into_inner().into());
+        manifest.profiles.push(profile.text.to_owned().into());
     }
     for (folder, mut tenant) in fields.tables("tenant") {
         tenant.text("owner");
@@ -51,7 +51,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
             // A tenant whose domain is wrong still exists, so that its files are not reported too.
             manifest
                 .tenants
-                .insert(folder.into_inner(), domain.unwrap_or_else(|| "*".into()));
+                .insert(folder.text.to_owned(), domain.unwrap_or_else(|| "*".into()));
         }
         tenant.done();
     }
@@ -60,13 +60,13 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
 }
 
 /// Whether a name is made of `a-z A-Z 0-9 . _ -` and starts with a letter or digit.
-pub(super) fn check_word(place: Place<'_>, what: &str, name: &toml::Spanned<String>) -> bool {
-    let fits = is_word(name.get_ref());
+pub(super) fn check_word(place: Place<'_>, what: &str, name: &Text<'_>) -> bool {
+    let fits = is_word(name.text);
     if !fits {
         let hint = "letters, digits, `.`, `_` and `-`, at most 64";
         place.error(
             name.span(),
-            format!("`{}` is not a {what}", name.get_ref()),
+            format!("`{}` is not a {what}", name.text),
             Some(hint.into()),
         );
     }
@@ -85,9 +85,9 @@ pub(super) fn is_word(name: &str) -> bool {
 }
 
 /// A tenant pattern: `*`, `agency/*`, `agency/office/*` or `agency/office/mission`.
-pub(super) fn tenant_pattern(place: Place<'_>, text: &toml::Spanned<String>) -> Option<String> {
-    match check_tenant_pattern(text.get_ref()) {
-        Ok(()) => Some(text.get_ref().clone()),
+pub(super) fn tenant_pattern(place: Place<'_>, text: &Text<'_>) -> Option<String> {
+    match check_tenant_pattern(text.text) {
+        Ok(()) => Some(text.text.to_owned()),
         Err((message, hint)) => {
             place.error(text.span(), message, Some(hint));
             None
@@ -120,12 +120,8 @@ pub(super) fn check_tenant_pattern(text: &str) -> Result<(), (String, String)> {
 }
 
 /// Whether a text names one tenant under a declared domain; if not, says so.
-pub(super) fn check_tenant(
-    place: Place<'_>,
-    tenant: &toml::Spanned<String>,
-    manifest: &Manifest,
-) -> bool {
-    let name = tenant.get_ref();
+pub(super) fn check_tenant(place: Place<'_>, tenant: &Text<'_>, manifest: &Manifest) -> bool {
+    let name = tenant.text;
     if let Err((message, hint)) = check_tenant_pattern(name) {
         place.error(tenant.span(), message, Some(hint));
         return false;

@@ -23,10 +23,8 @@
 
 use std::collections::BTreeSet;
 
-use toml::Spanned;
-
 use super::{
-    fields::{Fields, Place},
+    fields::{Fields, Place, Text},
     manifest::{check_word, tenant_pattern},
 };
 use crate::{
@@ -44,21 +42,21 @@ pub(super) fn read(mut fields: Fields<'_>) -> Purposes {
         entry.text("clause");
         entry.text("about");
         if check_word(place, "purpose", &family) {
-            purposes.forbidden.insert(family.into_inner());
+            purposes.forbidden.insert(family.text.to_owned());
         }
         entry.done();
     }
     for (name, mut entry) in fields.tables("purpose") {
         let purpose = read_purpose(&mut entry);
-        if purposes.is_forbidden(name.get_ref()) {
+        if purposes.is_forbidden(name.text) {
             place.error(
                 name.span(),
-                format!("purpose `{}` lies in a forbidden family", name.get_ref()),
+                format!("purpose `{}` lies in a forbidden family", name.text),
                 None,
             );
         }
         if check_word(place, "purpose", &name) {
-            purposes.registered.insert(name.into_inner(), purpose);
+            purposes.registered.insert(name.text.to_owned(), purpose);
         }
         entry.done();
     }
@@ -112,7 +110,7 @@ pub(super) fn read_authorities(
 }
 
 fn read_authority(
-    id: &Spanned<String>,
+    id: &Text<'_>,
     fields: &mut Fields<'_>,
     purposes: &Purposes,
     manifest: &Manifest,
@@ -141,32 +139,28 @@ fn read_authority(
     let lifts = fields.some_texts("lifts");
     for clause in &lifts {
         // A clause that no purpose asks for is most likely a slip of the pen.
-        if !asked.contains(clause.get_ref().as_str()) {
-            let message = format!("no purpose has `{}` in `needs_lifted`", clause.get_ref());
+        if !asked.contains(clause.text) {
+            let message = format!("no purpose has `{}` in `needs_lifted`", clause.text);
             place.error(
                 clause.span(),
                 message,
-                did_you_mean(clause.get_ref(), asked.iter().copied()),
+                did_you_mean(clause.text, asked.iter().copied()),
             );
         }
     }
     let expires = fields.last_day("expires")?;
     (purposes_known == named.len()).then_some(())?;
     Some(Authority {
-        id: id.get_ref().as_str().into(),
+        id: id.text.into(),
         tenant: tenant?,
-        purposes: named.into_iter().map(Spanned::into_inner).collect(),
-        lifts: lifts.into_iter().map(Spanned::into_inner).collect(),
+        purposes: named.into_iter().map(|text| text.text.to_owned()).collect(),
+        lifts: lifts.into_iter().map(|text| text.text.to_owned()).collect(),
         expires,
     })
 }
 
 /// A tenant pattern that covers or lies within a declared domain.
-fn declared_pattern(
-    place: Place<'_>,
-    text: &Spanned<String>,
-    manifest: &Manifest,
-) -> Option<String> {
+fn declared_pattern(place: Place<'_>, text: &Text<'_>, manifest: &Manifest) -> Option<String> {
     let found = tenant_pattern(place, text)?;
     let meets =
         |domain: &String| pattern::contains(domain, &found) || pattern::contains(&found, domain);
@@ -189,17 +183,17 @@ fn clauses(fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
     clauses
         .into_iter()
         .filter(|clause| check_word(place, "clause", clause))
-        .map(Spanned::into_inner)
+        .map(|text| text.text.to_owned())
         .collect()
 }
 
 /// Whether a text is a SHA-256 in lower-case hexadecimal; if not, says so.
-pub(super) fn check_sha256(place: Place<'_>, text: &Spanned<String>) -> bool {
+pub(super) fn check_sha256(place: Place<'_>, text: &Text<'_>) -> bool {
     let digits = text
-        .get_ref()
+        .text
         .bytes()
         .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let fits = digits && text.get_ref().len() == 64;
+    let fits = digits && text.text.len() == 64;
     if !fits {
         place.error(
             text.span(),

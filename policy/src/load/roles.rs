@@ -14,11 +14,9 @@ use std::{
     sync::Arc,
 };
 
-use toml::Spanned;
-
 use super::{
     csv,
-    fields::Place,
+    fields::{Place, Text},
     files::Files,
     manifest::{check_tenant, is_word},
 };
@@ -40,7 +38,7 @@ impl Roles {
     pub(super) fn is_held(&self, role: &str, tenant: &str) -> bool {
         self.held
             .get(role)
-            .is_some_and(|tenants| tenants.iter().any(|name| pattern::under(name, tenant)))
+            .is_some_and(|tenants| pattern::any_under(tenants, tenant))
     }
 
     /// The roles that somebody holds.
@@ -122,26 +120,25 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Adds one link, if it is sound.
-    fn link(&mut self, [_, member, role, tenant]: &[Spanned<String>; 4]) {
+    fn link(&mut self, [_, member, role, tenant]: &[Text<'_>; 4]) {
         let place = self.place;
         let tenant_is_sound =
             check_tenant(place, tenant, self.manifest) && self.check_domain(tenant);
         let sound = [
             tenant_is_sound,
-            self.check_member(member, tenant_is_sound.then_some(tenant.get_ref())),
+            self.check_member(member, tenant_is_sound.then_some(tenant.text)),
             check_role(place, role) && self.check_assignable(role),
         ];
         if sound.contains(&false) {
             return;
         }
-        let graph = self.graphs.entry(tenant.get_ref().clone()).or_default();
+        let graph = self.graphs.entry(tenant.text.to_owned()).or_default();
         let closes_a_cycle =
-            role == member || reachable(graph, role.get_ref()).contains(member.get_ref());
+            role.text == member.text || reachable(graph, role.text).contains(member.text);
         if closes_a_cycle {
             let message = format!(
                 "`{}` would inherit itself through `{}`",
-                member.get_ref(),
-                role.get_ref()
+                member.text, role.text
             );
             place.error(
                 role.span(),
@@ -151,9 +148,9 @@ impl Reader<'_> {
             return;
         }
         if !graph
-            .entry(member.get_ref().clone())
+            .entry(member.text.to_owned())
             .or_default()
-            .insert(role.get_ref().clone())
+            .insert(role.text.to_owned())
         {
             place.error(
                 member.span(),
@@ -164,8 +161,8 @@ impl Reader<'_> {
     }
 
     /// A member is a role, or a principal of that tenant (not compared if either is in doubt).
-    fn check_member(&self, member: &Spanned<String>, tenant: Option<&String>) -> bool {
-        let name = member.get_ref();
+    fn check_member(&self, member: &Text<'_>, tenant: Option<&str>) -> bool {
+        let name = member.text;
         if name == EVERYONE || name == SUSPENDED {
             self.place.error(
                 member.span(),
@@ -186,7 +183,7 @@ impl Reader<'_> {
             );
         };
         let comparable = tenant.filter(|_| !identity.tenant.is_empty());
-        let belongs = comparable.is_none_or(|tenant| *tenant == identity.tenant);
+        let belongs = comparable.is_none_or(|tenant| tenant == identity.tenant);
         if !belongs {
             let message = format!(
                 "`{name}` belongs to tenant `{}`, so it cannot hold a role here",
@@ -197,8 +194,8 @@ impl Reader<'_> {
         belongs
     }
 
-    fn check_assignable(&self, role: &Spanned<String>) -> bool {
-        let everyone = role.get_ref() == EVERYONE;
+    fn check_assignable(&self, role: &Text<'_>) -> bool {
+        let everyone = role.text == EVERYONE;
         if everyone {
             self.place.error(
                 role.span(),
@@ -210,15 +207,15 @@ impl Reader<'_> {
     }
 
     /// A tenant's folder gives roles in its own domain only.
-    fn check_domain(&self, tenant: &Spanned<String>) -> bool {
+    fn check_domain(&self, tenant: &Text<'_>) -> bool {
         let Some(domain) = self.domain else {
             return false; // the undeclared folder is reported already
         };
-        let inside = pattern::under(tenant.get_ref(), domain);
+        let inside = pattern::under(tenant.text, domain);
         if !inside {
             let message = format!(
                 "`{}` lies outside this folder's domain `{domain}`",
-                tenant.get_ref()
+                tenant.text
             );
             self.place.error(tenant.span(), message, None);
         }
@@ -227,8 +224,8 @@ impl Reader<'_> {
 }
 
 /// Whether a text is `role:` and a word; if not, says so.
-pub(super) fn check_role(place: Place<'_>, role: &Spanned<String>) -> bool {
-    let name = role.get_ref();
+pub(super) fn check_role(place: Place<'_>, role: &Text<'_>) -> bool {
+    let name = role.text;
     let fits = name.strip_prefix("role:").is_some_and(is_word);
     if !fits {
         let hint =

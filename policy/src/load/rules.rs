@@ -15,11 +15,9 @@ use std::{
     sync::Arc,
 };
 
-use toml::Spanned;
-
 use super::{
     Records, csv,
-    fields::Place,
+    fields::{Place, Text},
     files::Files,
     manifest::check_tenant_pattern,
     roles::{Roles, check_role},
@@ -90,8 +88,7 @@ impl<'a> Known<'a> {
 
 /// Reads every `rules.csv`, the baseline's first.
 pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Vec<Rule> {
-    let mut ids: BTreeMap<String, RuleRef> = BTreeMap::new();
-    let mut contents: BTreeMap<Vec<String>, RuleRef> = BTreeMap::new();
+    let mut seen = Seen::default();
     let mut rules = Vec::new();
     for (folder, source) in files.named("rules.csv") {
         let file: Arc<Path> = source.path.as_path().into();
@@ -109,8 +106,8 @@ pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Vec
                 continue;
             };
             let [_, rid, ..] = cells;
-            let site = RuleRef::new(rid.get_ref().clone(), Arc::clone(&file), row.line);
-            reader.check_repetition(cells, &site, &mut ids, &mut contents);
+            let site = RuleRef::new(rid.text.to_owned(), Arc::clone(&file), row.line);
+            seen.check(reader.place, cells, &site);
             rules.extend(reader.rule(cells, site));
         }
     }
@@ -133,11 +130,9 @@ struct Reader<'a> {
     scope: Scope<'a>,
 }
 
-type Cell = Spanned<String>;
-
 impl Reader<'_> {
     /// The typed row, if every column is right. All columns are looked at in any case.
-    fn rule(&self, cells: &[Cell; 13], reference: RuleRef) -> Option<Rule> {
+    fn rule(&self, cells: &[Text<'_>; 13], reference: RuleRef) -> Option<Rule> {
         let [
             _,
             rid,
@@ -189,8 +184,8 @@ impl Reader<'_> {
     }
 
     /// Whether the row denies; `None` if the effect is no effect, which is reported.
-    fn is_deny(&self, eft: &Cell) -> Option<bool> {
-        match eft.get_ref().as_str() {
+    fn is_deny(&self, eft: &Text<'_>) -> Option<bool> {
+        match eft.text {
             "allow" => {
                 if matches!(self.scope, Scope::Baseline) {
                     let hint = "write the row in a tenant's rules.csv";
@@ -211,8 +206,8 @@ impl Reader<'_> {
     }
 
     /// A rule id goes into every entry that the rule decides, so it is short and plain.
-    fn check_id(&self, rid: &Cell) -> bool {
-        let id = rid.get_ref();
+    fn check_id(&self, rid: &Text<'_>) -> bool {
+        let id = rid.text;
         let fits = super::manifest::is_word(id) && id.len() <= ID_BYTES_MAX;
         if !fits {
             let hint = "letters, digits, `.`, `_` and `-`, at most 32, as in `BA-101`";
@@ -226,8 +221,8 @@ impl Reader<'_> {
     }
 
     /// A role that somebody under the row's tenants holds.
-    fn role(&self, role: &Cell, tenant: Option<&str>, deny: Option<bool>) -> Option<String> {
-        let name = role.get_ref();
+    fn role(&self, role: &Text<'_>, tenant: Option<&str>, deny: Option<bool>) -> Option<String> {
+        let name = role.text;
         if !check_role(self.place, role) {
             return None;
         }
@@ -242,12 +237,12 @@ impl Reader<'_> {
                 deny,
             );
         }
-        Some(name.clone())
+        Some(name.to_owned())
     }
 
     /// A tenant pattern within the file's scope, under which somebody is.
-    fn tenant(&self, dom: &Cell, deny: Option<bool>) -> Option<String> {
-        let name = dom.get_ref();
+    fn tenant(&self, dom: &Text<'_>, deny: Option<bool>) -> Option<String> {
+        let name = dom.text;
         if let Err((message, hint)) = check_tenant_pattern(name) {
             self.place.error(dom.span(), message, Some(hint));
             return None;
@@ -264,16 +259,15 @@ impl Reader<'_> {
             return None;
         }
         let tenants = &self.known.tenants;
-        let meant = |tenant: &&str| tenant.is_empty() || pattern::under(tenant, name);
-        if !tenants.is_empty() && !tenants.iter().any(meant) {
+        if !tenants.is_empty() && !tenants.contains("") && !pattern::any_under(tenants, name) {
             let hint = did_you_mean(name, tenants.iter().copied());
             self.idle(dom, format!("no principal belongs to `{name}`"), hint, deny);
         }
-        Some(name.clone())
+        Some(name.to_owned())
     }
 
     /// A row that speaks about nobody: an error on a deny row, which somebody relies upon.
-    fn idle(&self, cell: &Cell, message: String, hint: Option<String>, deny: Option<bool>) {
+    fn idle(&self, cell: &Text<'_>, message: String, hint: Option<String>, deny: Option<bool>) {
         match deny {
             Some(false) => self.place.warning(cell.span(), message, hint),
             Some(true) | None => self.place.error(cell.span(), message, hint),
@@ -282,31 +276,27 @@ impl Reader<'_> {
 
     /// A name pattern: `*`, or alternatives each of which is known or ends in `*` and covers
     /// something known. Returned without spaces.
-    fn names(&self, what: &str, cell: &Cell, known: &[String]) -> Option<String> {
-        if cell.get_ref() == "*" {
+    fn names(&self, what: &str, cell: &Text<'_>, known: &[String]) -> Option<String> {
+        if cell.text == "*" {
             return Some("*".into());
         }
         let mut at = cell.span().start;
         let mut names = Vec::new();
         let mut sound = true;
-        for part in cell.get_ref().split('|') {
+        for part in cell.text.split('|') {
             let name = part.trim();
             let from = at + (part.len() - part.trim_start().len());
             at += part.len() + 1;
-            sound &= self.check_name(
-                what,
-                &Spanned::new(from..from + name.len(), name.to_owned()),
-                known,
-            );
+            sound &= self.check_name(what, &Text::new(name, from..from + name.len()), known);
             names.push(name);
         }
         sound.then(|| names.join("|"))
     }
 
     /// One alternative of a name pattern.
-    fn check_name(&self, what: &str, name: &Cell, known: &[String]) -> bool {
-        let text = name.get_ref();
-        if known.contains(text) {
+    fn check_name(&self, what: &str, name: &Text<'_>, known: &[String]) -> bool {
+        let text = name.text;
+        if known.iter().any(|name| name == text) {
             return true;
         }
         let (message, hint) = match text.strip_suffix('*') {
@@ -335,16 +325,16 @@ impl Reader<'_> {
     }
 
     /// As [`Reader::names`]; an allow row cannot name a forbidden purpose.
-    fn purposes(&self, cell: &Cell, known: &[String], deny: Option<bool>) -> Option<String> {
+    fn purposes(&self, cell: &Text<'_>, known: &[String], deny: Option<bool>) -> Option<String> {
         let forbidden = |name: &str| {
             self.known
                 .purposes
                 .is_forbidden(name.trim().trim_end_matches(".*"))
         };
-        if deny != Some(true) && cell.get_ref().split('|').any(forbidden) {
+        if deny != Some(true) && cell.text.split('|').any(forbidden) {
             self.place.error(
                 cell.span(),
-                format!("`{}` is forbidden to everybody", cell.get_ref()),
+                format!("`{}` is forbidden to everybody", cell.text),
                 None,
             );
             return None;
@@ -353,12 +343,12 @@ impl Reader<'_> {
     }
 
     /// The least assurance. A deny row holds at any assurance, so it says `aal1`.
-    fn assurance(&self, aal: &Cell, deny: Option<bool>) -> Option<Assurance> {
-        let Ok(assurance) = aal.get_ref().parse() else {
-            let hint = did_you_mean(aal.get_ref(), ["aal1", "aal2", "aal3"]);
+    fn assurance(&self, aal: &Text<'_>, deny: Option<bool>) -> Option<Assurance> {
+        let Ok(assurance) = aal.text.parse() else {
+            let hint = did_you_mean(aal.text, ["aal1", "aal2", "aal3"]);
             self.place.error(
                 aal.span(),
-                format!("unknown assurance `{}`", aal.get_ref()),
+                format!("unknown assurance `{}`", aal.text),
                 hint,
             );
             return None;
@@ -376,8 +366,8 @@ impl Reader<'_> {
     }
 
     /// What the row does: an allow row names a profile, a deny row `-`.
-    fn effect(&self, obl: &Cell, deny: Option<bool>) -> Option<Effect> {
-        let name = obl.get_ref();
+    fn effect(&self, obl: &Text<'_>, deny: Option<bool>) -> Option<Effect> {
+        let name = obl.text;
         if deny? {
             if name != "-" {
                 self.place.error(
@@ -390,7 +380,7 @@ impl Reader<'_> {
             return Some(Effect::Deny);
         }
         let profiles = &self.known.manifest.profiles;
-        let position = profiles.iter().position(|profile| **profile == **name);
+        let position = profiles.iter().position(|profile| **profile == *name);
         if position.is_none() {
             let hint = did_you_mean(name, profiles.iter().map(AsRef::as_ref))
                 .unwrap_or_else(|| "list it in `profiles` of bundle.toml".into());
@@ -402,44 +392,40 @@ impl Reader<'_> {
         }
         position.map(|profile| Effect::Allow { profile })
     }
+}
 
+/// The rows so far, to find repetitions.
+#[derive(Default)]
+struct Seen<'a> {
+    ids: BTreeMap<&'a str, RuleRef>,
+    contents: BTreeMap<Vec<&'a str>, RuleRef>,
+}
+
+impl<'a> Seen<'a> {
     /// Rule ids are unique in the bundle, and no row says what another says already.
-    fn check_repetition(
-        &self,
-        cells: &[Cell; 13],
-        site: &RuleRef,
-        ids: &mut BTreeMap<String, RuleRef>,
-        contents: &mut BTreeMap<Vec<String>, RuleRef>,
-    ) {
+    fn check(&mut self, place: Place<'_>, cells: &[Text<'a>; 13], site: &RuleRef) {
         let [_, rid, content @ ..] = cells;
-        if let Some(first) = ids.get(site.id()) {
-            let message = format!(
-                "rule id `{}` is taken by {}:{}",
-                site.id(),
-                first.file().display(),
-                first.line()
-            );
-            self.place
-                .error(rid.span(), message, Some("choose another".into()));
+        if let Some(first) = self.ids.get(rid.text) {
+            let (file, line) = (first.file().display(), first.line());
+            let message = format!("rule id `{}` is taken by {file}:{line}", rid.text);
+            place.error(rid.span(), message, Some("choose another".into()));
             return;
         }
-        ids.insert(site.id().to_owned(), site.clone());
-        let content: Vec<String> = content.iter().map(|cell| cell.get_ref().clone()).collect();
-        match contents.get(&content) {
-            Some(first) => {
-                let message = format!("rule `{}` says the same as {first}", site.id());
-                self.place
-                    .warning(rid.span(), message, Some("remove one".into()));
-            }
-            None => _ = contents.insert(content, site.clone()),
+        self.ids.insert(rid.text, site.clone());
+        let content: Vec<&str> = content.iter().map(|cell| cell.text).collect();
+        if let Some(first) = self.contents.get(&content) {
+            let message = format!("rule `{}` says the same as {first}", rid.text);
+            place.warning(rid.span(), message, Some("remove one".into()));
+            return;
         }
+        self.contents.insert(content, site.clone());
     }
 }
 
 /// What to write instead of a name that is not known.
 fn nearest(name: &str, known: &[String]) -> String {
     did_you_mean(name, known.iter().map(String::as_str)).unwrap_or_else(|| match known {
-        few if few.len() <= 8 => format!("known: {}", few.join(", ")),
+        few if (1..=8).contains(&few.len()) => format!("known: {}", few.join(", ")),
         _ => "register it first".into(),
     })
 }

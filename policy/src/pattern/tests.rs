@@ -17,6 +17,19 @@ fn tenants_lie_under_patterns() {
 }
 
 #[test]
+fn a_set_of_tenants_is_searched_as_one_by_one() {
+    let tenants = BTreeSet::from(["a/b/c", "a/b/d", "a/bb/c", "b/c/d"]);
+    for pattern in [
+        "*", "a/*", "a/b/*", "a/bb/*", "a/c/*", "c/*", "a/b/c", "a/b/cc", "a/b", "b/c/d", "",
+        "b/c/d/*",
+    ] {
+        let expected = tenants.iter().any(|tenant| under(tenant, pattern));
+        assert_eq!(any_under(&tenants, pattern), expected, "{pattern}");
+    }
+    assert!(!any_under(&BTreeSet::from([""]), "*"));
+}
+
+#[test]
 fn patterns_contain_patterns() {
     let check = |outer: &str, inner: &str, expected: bool| {
         assert_eq!(contains(outer, inner), expected, "{outer} contains {inner}");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::{prelude::*, sample::select};
 
-use super::{cases, support::*};
+use super::{cases, cases_of, support::*};
 use crate::*;
 
 /// One row in words, every column as a list of alternatives.
@@ -182,7 +182,9 @@ fn ask(policy: &Policy, wish: &Wish) -> Said {
         Some(("model", name)) => Object::Model(name),
         _ => Object::Tool("saw"),
     };
-    let cap = [Assurance::Aal1, Assurance::Aal2, Assurance::Aal3][usize::from(wish.assurance) - 1];
+    let cap = format!("aal{}", wish.assurance)
+        .parse()
+        .expect("an assurance level");
     let subject = policy
         .subject(wish.principal)
         .expect("a principal")
@@ -361,10 +363,16 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(cases_of(4))]
+
     #[test]
     fn taking_an_allow_away_permits_nothing_new(rows in any_rows(), nth in any::<prop::sample::Index>(), wishes in wishes()) {
         prop_assume!(rows.iter().any(|row| row.allows.is_some()));
-        let allows: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].allows.is_some()).collect();
+        let allows = rows.iter().enumerate().filter(|(_, row)| row.allows.is_some()).map(|(at, _)| at);
+        let allows: Vec<usize> = allows.collect();
         let mut fewer = rows.clone();
         fewer.remove(*nth.get(&allows));
         let (before, after) = (policy(&rows), policy(&fewer));
@@ -398,6 +406,11 @@ proptest! {
             }
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(cases())]
 
     #[test]
     fn any_bytes_in_a_rules_file_are_read_without_a_panic(text in "[-pg,#*|\"a-z/.:0-9 \t\r\né€]{0,200}") {
