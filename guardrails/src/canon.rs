@@ -1,0 +1,247 @@
+//! Canonical text: what detectors read instead of what was written, with an exact map back.
+//!
+//! ```text
+//! original    ０ 7 8 - U+200B 0 5 - 1 1 2 0        full-width zero, zero-width space inside
+//! canonical   0  7 8 -        0 5 - 1 1 2 0
+//! map back    canonical 0..11  ->  original 0..16   a redaction cuts the hidden characters too
+//! ```
+//!
+//! Folding is *local to a character*, so text may be folded in any pieces with the same result. Each character is kept,
+//! dropped (invisible and direction-changing characters: Unicode's default-ignorable set) or replaced by one ASCII
+//! character (full-width forms, spaces, dashes, quotes, decimal digits of other scripts).
+//!
+//! Invariants: folding is idempotent; canonical text is never longer than the original; a canonical range that lies on
+//! character boundaries maps to a range of the original on character boundaries, and folding that range gives the
+//! canonical range back. ASCII is its own canonical text.
+//!
+//! What it cannot do (yet): look-alike letters (Cyrillic `а`), composed forms (NFKC beyond the table) and encoded layers
+//! (base64, percent) are left as they are.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+#[cfg(test)]
+mod tests;
+
+/// The canonical form of a whole text.
+pub fn canonical(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let mut canon = Canon::default();
+    canon.push(text);
+    Cow::Owned(canon.text)
+}
+
+/// Growing canonical text. Offsets are absolute, also after the front has been dropped.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Canon {
+    /// The retained canonical text.
+    text: String,
+    /// The canonical offset of its first byte.
+    base: usize,
+    /// Bytes of original text read so far.
+    read: usize,
+    /// In order; dropped characters are the gaps between `original` ranges.
+    map: VecDeque<Piece>,
+}
+
+/// Some canonical bytes and the original bytes they stand for: a run taken over byte by byte when the lengths are equal,
+/// else one replaced character.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    canonical: usize,
+    canonical_len: usize,
+    original: usize,
+    original_len: usize,
+}
+
+impl Canon {
+    /// Folds more original text.
+    pub(crate) fn push(&mut self, text: &str) {
+        if text.is_ascii() {
+            return self.keep(text);
+        }
+        let mut kept = 0;
+        for (at, c) in text.char_indices() {
+            let folded = fold(c);
+            if folded == Fold::Keep {
+                continue;
+            }
+            self.keep(text.get(kept..at).unwrap_or_default());
+            kept = at + c.len_utf8();
+            match folded {
+                Fold::To(ascii) => self.replace(c.len_utf8(), ascii),
+                Fold::Drop | Fold::Keep => self.read += c.len_utf8(),
+            }
+        }
+        self.keep(text.get(kept..).unwrap_or_default());
+    }
+
+    /// The retained text, and the canonical offset of its first byte.
+    pub(crate) fn retained(&self) -> (&str, usize) {
+        (&self.text, self.base)
+    }
+
+    /// The canonical offset after the last byte.
+    pub(crate) fn end(&self) -> usize {
+        self.base + self.text.len()
+    }
+
+    /// Drops retained text before a canonical offset (moved down to a character boundary).
+    pub(crate) fn drop_before(&mut self, offset: usize) {
+        let mut cut = offset.saturating_sub(self.base).min(self.text.len());
+        while !self.text.is_char_boundary(cut) {
+            cut -= 1;
+        }
+        self.text.drain(..cut);
+        self.base += cut;
+        while let Some(first) = self.map.front()
+            && first.canonical + first.canonical_len <= self.base
+        {
+            self.map.pop_front();
+        }
+    }
+
+    /// The original bytes that a non-empty canonical range stands for, dropped characters inside it included.
+    pub(crate) fn original(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.original_start(range.start);
+        let end = self.original_end(range.end);
+        start..end.max(start)
+    }
+
+    /// Where the original of a canonical offset begins; at the very end, where the original ends.
+    pub(crate) fn original_start(&self, offset: usize) -> usize {
+        match self.piece(offset) {
+            Some(piece) if offset < piece.canonical + piece.canonical_len => {
+                piece.original
+                    + match piece.is_verbatim() {
+                        true => offset - piece.canonical,
+                        false => 0,
+                    }
+            }
+            _ => self.read,
+        }
+    }
+
+    /// Where the original of the canonical byte before an offset ends: what is dropped after it is left out.
+    pub(crate) fn original_end(&self, end: usize) -> usize {
+        let Some(piece) = end.checked_sub(1).and_then(|last| self.piece(last)) else {
+            return 0;
+        };
+        piece.original
+            + match piece.is_verbatim() {
+                true => end - piece.canonical,
+                false => piece.original_len,
+            }
+    }
+
+    /// The last piece that begins at or before an offset.
+    fn piece(&self, offset: usize) -> Option<&Piece> {
+        let after = self.map.partition_point(|piece| piece.canonical <= offset);
+        self.map.get(after.checked_sub(1)?)
+    }
+
+    fn keep(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let (canonical, original) = (self.end(), self.read);
+        self.text.push_str(text);
+        self.read += text.len();
+        match self.map.back_mut() {
+            Some(last) if last.is_verbatim() && last.original + last.original_len == original => {
+                last.canonical_len += text.len();
+                last.original_len += text.len();
+            }
+            _ => self.map.push_back(Piece {
+                canonical,
+                canonical_len: text.len(),
+                original,
+                original_len: text.len(),
+            }),
+        }
+    }
+
+    fn replace(&mut self, original_len: usize, ascii: char) {
+        self.map.push_back(Piece {
+            canonical: self.end(),
+            canonical_len: 1,
+            original: self.read,
+            original_len,
+        });
+        self.text.push(ascii);
+        self.read += original_len;
+    }
+}
+
+impl Piece {
+    /// Replaced characters are never ASCII and always become ASCII, so their lengths differ.
+    fn is_verbatim(&self) -> bool {
+        self.canonical_len == self.original_len
+    }
+}
+
+/// What becomes of one character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fold {
+    /// It stays.
+    Keep,
+    /// It cannot be seen, and is dropped.
+    Drop,
+    /// It reads like this ASCII character.
+    To(char),
+}
+
+/// Folds one character. Every result of [`Fold::To`] is ASCII and folds to itself.
+pub(crate) fn fold(c: char) -> Fold {
+    let code = u32::from(c);
+    match code {
+        0..0x80 => Fold::Keep,
+        // Unicode Default_Ignorable_Code_Point, less the Hangul fillers (which take up space), plus the annotation marks.
+        0xAD
+        | 0x034F
+        | 0x061C
+        | 0x17B4..=0x17B5
+        | 0x180B..=0x180F
+        | 0x200B..=0x200F
+        | 0x202A..=0x202E
+        | 0x2060..=0x206F
+        | 0xFE00..=0xFE0F
+        | 0xFEFF
+        | 0xFFF0..=0xFFFB
+        | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A
+        | 0xE0000..=0xE0FFF => Fold::Drop,
+        0x85 | 0x2028 | 0x2029 => Fold::To('\n'),
+        0xA0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Fold::To(' '),
+        0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 => Fold::To('-'),
+        0x2018..=0x201B | 0x2032 => Fold::To('\''),
+        0x201C..=0x201F | 0x2033 => Fold::To('"'),
+        0xFF01..=0xFF5E => ascii(code - 0xFF01 + 0x21),
+        _ => match decimal_digit(code) {
+            Some(digit) => ascii(u32::from(b'0') + digit),
+            None => Fold::Keep,
+        },
+    }
+}
+
+/// The value of a decimal digit of the scripts in wide use, and of the mathematical alphabets.
+fn decimal_digit(code: u32) -> Option<u32> {
+    const ZEROES: [u32; 12] = [
+        0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0E50,
+        0x17E0,
+    ];
+    if (0x1D7CE..=0x1D7FF).contains(&code) {
+        return Some((code - 0x1D7CE) % 10);
+    }
+    ZEROES
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code))
+        .map(|zero| code - zero)
+}
+
+fn ascii(code: u32) -> Fold {
+    char::from_u32(code).map_or(Fold::Keep, Fold::To)
+}

@@ -1,0 +1,55 @@
+//! Trained detectors: what one must do, and where it is run.
+
+use crate::{DetectorInfo, Features};
+
+pub(crate) mod onnx;
+pub(crate) mod pool;
+mod runtime;
+
+/// A trained model that scores windows of text. The seam at which tests put a fake.
+///
+/// Implementations may block; they are only called on the pool's threads, several at a time.
+pub trait Classifier: Send + Sync {
+    /// Its name, version and digest.
+    fn info(&self) -> &DetectorInfo;
+
+    /// Its labels, in the order of the scores.
+    fn labels(&self) -> &[String];
+
+    /// How it wants long texts cut.
+    fn windows(&self) -> WindowSize {
+        WindowSize::default()
+    }
+
+    /// Scores a batch of windows: `[batch, labels]`, each 0..=1.
+    ///
+    /// # Errors
+    /// Whatever keeps it from answering; the texts are then undecided, never passed.
+    fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError>;
+}
+
+/// How long texts are cut for a classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Words per window, at least 1.
+    pub words: usize,
+    /// Words that neighbours share, less than `words`.
+    pub overlap: usize,
+}
+
+impl Default for WindowSize {
+    fn default() -> WindowSize {
+        WindowSize {
+            words: 256,
+            overlap: 64,
+        }
+    }
+}
+
+/// A classifier could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ClassifierError {
+    /// What went wrong, in the runtime's words; goes to the log, never to a caller.
+    pub message: String,
+}

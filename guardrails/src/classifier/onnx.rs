@@ -1,0 +1,234 @@
+//! Classifiers from files: a manifest and an ONNX model.
+//!
+//! ```text
+//! models/fast-guard/manifest.toml   name, version, features, labels, model, sha256, [window] words overlap
+//! models/fast-guard/model.onnx      ids i64 [batch, n], values f32 [batch, n]  ->  scores f32 [batch, labels]
+//! ```
+//!
+//! A row of a batch is padded with id 0 and value 0. One session per pool thread, one thread per session: inference of a
+//! small model gains nothing from more.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::Tensor;
+use serde::Deserialize;
+
+use super::runtime;
+use crate::engine::sha256;
+use crate::{
+    Classifier, ClassifierError, DetectorInfo, Features, Kind, Problem, RuntimeLibrary, WindowSize,
+    ngrams,
+};
+
+/// An ONNX model over hashed n-grams.
+struct OnnxClassifier {
+    info: DetectorInfo,
+    labels: Vec<String>,
+    windows: WindowSize,
+    /// Those not in use.
+    sessions: Mutex<Vec<Session>>,
+}
+
+/// What a manifest says; what else is in it is for people.
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    version: u32,
+    features: String,
+    labels: Vec<String>,
+    model: String,
+    sha256: String,
+    window: ManifestWindow,
+}
+
+#[derive(Deserialize)]
+struct ManifestWindow {
+    words: usize,
+    overlap: usize,
+}
+
+/// Loads every classifier of a folder that `named` knows.
+pub(crate) fn load_all(
+    dir: &Path,
+    runtime: Option<&RuntimeLibrary>,
+    sessions: usize,
+    named: impl Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+) -> Vec<Arc<dyn Classifier>> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => {
+            problems.push(Problem::file(
+                dir,
+                format!("cannot read the models folder: {error}"),
+            ));
+            return Vec::new();
+        }
+    };
+    let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.sort();
+    let mut classifiers: Vec<Arc<dyn Classifier>> = Vec::new();
+    for path in folders
+        .into_iter()
+        .map(|folder| folder.join("manifest.toml"))
+        .filter(|path| path.is_file())
+    {
+        match manifest(&path).map(|manifest| named(&manifest.name).then_some(manifest)) {
+            Ok(Some(manifest)) => match open(&path, manifest, runtime, sessions) {
+                Ok(classifier) => classifiers.push(Arc::new(classifier)),
+                Err(problem) => problems.push(*problem),
+            },
+            Ok(None) => {}
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    classifiers
+}
+
+fn manifest(path: &Path) -> Result<Manifest, Box<Problem>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Problem::file(path, format!("cannot read it: {error}")))?;
+    let manifest: Manifest = toml::from_str(&text).map_err(|error| {
+        Problem::at(
+            path,
+            &text,
+            error.span().unwrap_or(0..0),
+            error.message().to_owned(),
+        )
+    })?;
+    let features = format!("ngrams@{}", ngrams::VERSION);
+    if manifest.features != features {
+        let message = format!(
+            "the model reads `{}`, and this program computes `{features}`",
+            manifest.features
+        );
+        return Err(Box::new(Problem::file(path, message)));
+    }
+    let window = &manifest.window;
+    if !(1..=WINDOW_WORDS_MAX).contains(&window.words) || window.overlap >= window.words {
+        let message =
+            format!("a window has 1 to {WINDOW_WORDS_MAX} words, and an overlap of fewer");
+        return Err(Box::new(Problem::file(path, message)));
+    }
+    if manifest.labels.is_empty() {
+        return Err(Box::new(Problem::file(path, "the model has no labels")));
+    }
+    Ok(manifest)
+}
+
+/// Bounds the work and the memory of one window.
+const WINDOW_WORDS_MAX: usize = 1_024;
+
+fn open(
+    path: &Path,
+    manifest: Manifest,
+    runtime: Option<&RuntimeLibrary>,
+    sessions: usize,
+) -> Result<OnnxClassifier, Box<Problem>> {
+    let file = path.with_file_name(&manifest.model);
+    let model = std::fs::read(&file)
+        .map_err(|error| Problem::file(&file, format!("cannot read it: {error}")))?;
+    let digest = sha256(&model);
+    if !digest.eq_ignore_ascii_case(&manifest.sha256) {
+        let message = format!(
+            "it has SHA-256 {digest}, and its manifest says {}",
+            manifest.sha256
+        );
+        return Err(Box::new(Problem::file(&file, message)));
+    }
+    let Some(runtime) = runtime else {
+        let message = "a profile names this classifier, and no ONNX Runtime library is configured";
+        return Err(Box::new(Problem::file(path, message)));
+    };
+    let environment =
+        runtime::environment(runtime).map_err(|message| Problem::file(&runtime.path, message))?;
+    let session =
+        || session(&environment, &model).map_err(|error| Problem::file(&file, error.to_string()));
+    let sessions = (0..sessions)
+        .map(|_| session())
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(OnnxClassifier {
+        info: DetectorInfo {
+            name: manifest.name,
+            version: manifest.version,
+            digest,
+            kind: Kind::Classifier,
+            tier: 1,
+        },
+        labels: manifest.labels,
+        windows: WindowSize {
+            words: manifest.window.words,
+            overlap: manifest.window.overlap,
+        },
+        sessions: Mutex::new(sessions),
+    })
+}
+
+fn session(environment: &ort::environment::Environment, model: &[u8]) -> ort::Result<Session> {
+    Session::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::Level3)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(false)?
+        .commit_from_memory(model)
+}
+
+impl Classifier for OnnxClassifier {
+    fn info(&self) -> &DetectorInfo {
+        &self.info
+    }
+
+    fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    fn windows(&self) -> WindowSize {
+        self.windows
+    }
+
+    fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError> {
+        let free = || self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut session) = free().pop() else {
+            return Err(ClassifierError {
+                message: "all sessions are in use".to_owned(),
+            });
+        };
+        let scores = run(&mut session, batch, self.labels.len());
+        free().push(session);
+        scores.map_err(|error| ClassifierError {
+            message: error.to_string(),
+        })
+    }
+}
+
+/// Scores `[batch, n]` features: `[batch, labels]`.
+fn run(session: &mut Session, batch: &[Features], labels: usize) -> ort::Result<Vec<Vec<f32>>> {
+    // At least one column: a text without words has no features.
+    let longest = batch
+        .iter()
+        .map(|features| features.ids.len())
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let cells = batch.len() * longest;
+    let (mut ids, mut values) = (Vec::with_capacity(cells), Vec::with_capacity(cells));
+    for (row, features) in (1..).zip(batch) {
+        ids.extend(features.ids.iter().map(|id| i64::from(*id)));
+        values.extend_from_slice(&features.values);
+        ids.resize(row * longest, 0);
+        values.resize(row * longest, 0.0);
+    }
+    let shape = [batch.len(), longest];
+    let outputs = session.run(ort::inputs! {
+        "ids" => Tensor::from_array((shape, ids))?,
+        "values" => Tensor::from_array((shape, values))?,
+    })?;
+    let scores = outputs
+        .get("scores")
+        .ok_or_else(|| ort::Error::new("the model has no output `scores`"))?;
+    let (_, scores) = scores.try_extract_tensor::<f32>()?;
+    Ok(scores.chunks(labels.max(1)).map(<[f32]>::to_vec).collect())
+}

@@ -1,0 +1,194 @@
+//! The engine: profiles and detectors loaded together, immutable, shared by all requests.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::classifier::pool::Pool;
+use crate::plan::{Plan, Scanners};
+use crate::{
+    AnswerScreen, Classifier, DetectorInfo, Origin, Problem, Screening, Span, Stage, Undecided,
+    markings, screen,
+};
+
+mod load;
+
+pub(crate) use load::sha256;
+
+#[cfg(test)]
+mod tests;
+
+/// Wraps every loaded classifier.
+pub type Wrap = Arc<dyn Fn(Arc<dyn Classifier>) -> Arc<dyn Classifier> + Send + Sync>;
+
+/// What an engine is made from.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// The profile files, read by the caller; together they are one name space.
+    pub profiles: Vec<ProfileFile>,
+    /// Folder of classifiers: one subfolder each, holding `manifest.toml` and `model.onnx`.
+    pub models_dir: Option<PathBuf>,
+    /// The ONNX Runtime library. Needed only if a profile names a classifier of `models_dir`.
+    pub runtime: Option<RuntimeLibrary>,
+    /// Threads that run classifiers; 0 means one per two processors, at least one.
+    pub threads: usize,
+    /// Classifier jobs that may wait; 0 means 256. One more is [`Undecided::QueueFull`].
+    pub queue_max: usize,
+    /// The fault seam, for tests and the demo only: wraps every classifier.
+    pub wrap: Option<Wrap>,
+    /// Classifiers supplied by the program itself, for tests: they need no files and no runtime.
+    pub classifiers: Vec<Arc<dyn Classifier>>,
+}
+
+/// A profile file, already read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileFile {
+    /// Its name in problems.
+    pub path: PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+/// The ONNX Runtime library: which file, and what it must hash to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeLibrary {
+    /// Absolute path.
+    pub path: PathBuf,
+    /// SHA-256 of the file, 64 hex digits.
+    pub sha256: String,
+}
+
+/// A classification or control marking found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marking {
+    /// `U`, `CUI`, `C`, `S` or `TS`.
+    pub level: String,
+    /// Index of the span.
+    pub span: usize,
+    /// Bytes of the original text.
+    pub range: Range<usize>,
+}
+
+/// All profiles and detectors. Immutable; a reload makes a new one. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+/// What requests share.
+pub(crate) struct Inner {
+    pub(crate) scanners: Scanners,
+    pub(crate) detectors: Vec<DetectorInfo>,
+    pub(crate) classifiers: Vec<Arc<dyn Classifier>>,
+    /// `None` if there are no classifiers.
+    pub(crate) pool: Option<Pool>,
+    /// Name to index into `plans`.
+    profiles: BTreeMap<String, usize>,
+    plans: Vec<ProfilePlans>,
+    /// Every marking, whatever the profiles say.
+    pub(crate) markings: Plan,
+    warnings: Vec<Problem>,
+    digest: String,
+}
+
+/// A profile's plans, by stage and origin.
+struct ProfilePlans(Vec<((Stage, Origin), Plan)>);
+
+impl Engine {
+    /// Loads profiles and the detectors that they name.
+    ///
+    /// # Errors
+    /// Every problem of every file at once. Warnings alone do not fail.
+    pub fn load(settings: Settings) -> Result<Engine, Vec<Problem>> {
+        let inner = load::load(settings)?;
+        Ok(Engine {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// SHA-256 over all profile files and detector digests, 64 hex digits.
+    pub fn digest(&self) -> &str {
+        &self.inner.digest
+    }
+
+    /// Every detector that is loaded.
+    pub fn detectors(&self) -> &[DetectorInfo] {
+        &self.inner.detectors
+    }
+
+    /// What looked odd at load but did not stop it.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.inner.warnings
+    }
+
+    /// Whether there is such a profile.
+    pub fn has_profile(&self, name: &str) -> bool {
+        self.inner.profiles.contains_key(name)
+    }
+
+    /// The names of all profiles, sorted.
+    pub fn profile_names(&self) -> impl Iterator<Item = &str> {
+        self.inner.profiles.keys().map(String::as_str)
+    }
+
+    /// Markings in the text, in its order. Always on: needs no profile, and runs before access is decided.
+    ///
+    /// First form: banner lines (`TOP SECRET//SI//NOFORN`), and portion marks (`(S//NF)`). A marking found in text is a
+    /// signal, not proof.
+    pub fn markings(&self, spans: &[Span<'_>]) -> Vec<Marking> {
+        markings::find(&self.inner, spans)
+    }
+
+    /// Judges whole texts.
+    ///
+    /// Cancel safe: dropping the future abandons the judgement, and queued classifier work for it is skipped.
+    ///
+    /// # Errors
+    /// Whenever no verdict can be reached in time; never "allowed".
+    pub async fn screen(
+        &self,
+        profile: &str,
+        stage: Stage,
+        spans: &[Span<'_>],
+        deadline: Instant,
+    ) -> Result<Screening, Undecided> {
+        let profile = self.profile(profile)?;
+        screen::screen(&self.inner, profile, stage, spans, deadline).await
+    }
+
+    /// Begins the judgement of a growing answer.
+    ///
+    /// # Errors
+    /// [`Undecided::UnknownProfile`].
+    pub fn stream(&self, profile: &str) -> Result<AnswerScreen, Undecided> {
+        let profile = self.profile(profile)?;
+        Ok(AnswerScreen::new(Arc::clone(&self.inner), profile))
+    }
+
+    fn profile(&self, name: &str) -> Result<usize, Undecided> {
+        self.inner
+            .profiles
+            .get(name)
+            .copied()
+            .ok_or(Undecided::UnknownProfile)
+    }
+}
+
+impl Inner {
+    /// What a profile looks for in texts of a stage and origin.
+    pub(crate) fn plan(
+        &self,
+        profile: usize,
+        stage: Stage,
+        origin: Origin,
+    ) -> Result<&Plan, Undecided> {
+        let plans = self.plans.get(profile).ok_or(Undecided::UnknownProfile)?;
+        let mut of = plans.0.iter().filter(|(key, _)| *key == (stage, origin));
+        of.next()
+            .map(|(_, plan)| plan)
+            .ok_or(Undecided::UnknownProfile)
+    }
+}

@@ -1,0 +1,170 @@
+//! What is looked for in one kind of text: a profile's rules, worked out per stage and origin at load.
+
+use std::sync::Arc;
+
+use crate::profile::{Rule, Subject};
+use crate::scan::{Active, Scanner};
+use crate::{Action, Origin, Score, Stage};
+
+/// The scanners of one engine, over all shapes that any profile uses.
+pub(crate) struct Scanners {
+    pub(crate) canonical: Scanner,
+    pub(crate) original: Scanner,
+    /// Per shape of each scanner, the detector it belongs to.
+    pub(crate) canonical_detector: Vec<usize>,
+    pub(crate) original_detector: Vec<usize>,
+}
+
+/// What is looked for in texts of one stage and origin.
+#[derive(Default)]
+pub(crate) struct Plan {
+    /// The deterministic detectors that run.
+    pub(crate) detectors: Vec<usize>,
+    pub(crate) canonical: Side,
+    pub(crate) original: Side,
+    /// The classifiers that run.
+    pub(crate) classifiers: Vec<ClassifierPlan>,
+}
+
+/// The shapes of one scanner.
+#[derive(Default)]
+pub(crate) struct Side {
+    /// Those that are looked for.
+    pub(crate) active: Active,
+    /// Those whose open candidates hold text back: their action changes the text.
+    pub(crate) holding: Active,
+    /// Per shape, the strictest rule about it.
+    pub(crate) verdicts: Vec<Option<Verdict>>,
+}
+
+/// What a rule makes of a finding.
+#[derive(Debug, Clone)]
+pub(crate) struct Verdict {
+    pub(crate) rule: Arc<str>,
+    pub(crate) threshold: Score,
+    pub(crate) action: Action,
+}
+
+/// One classifier, and what the rules ask of it.
+pub(crate) struct ClassifierPlan {
+    /// Index among the engine's classifiers.
+    pub(crate) classifier: usize,
+    /// Index among the engine's detectors.
+    pub(crate) detector: usize,
+    /// Label by label.
+    pub(crate) asked: Vec<AskedLabel>,
+}
+
+/// A rule's question about one label of a classifier.
+pub(crate) struct AskedLabel {
+    /// Index among the classifier's labels.
+    pub(crate) label: usize,
+    pub(crate) verdict: Verdict,
+}
+
+impl ClassifierPlan {
+    /// Whether it can stop a text, which then waits for it.
+    pub(crate) fn may_block(&self) -> bool {
+        self.asked
+            .iter()
+            .any(|asked| asked.verdict.action == Action::Block)
+    }
+}
+
+/// What plans are worked out from.
+pub(crate) struct Planner<'a> {
+    pub(crate) scanners: &'a Scanners,
+    /// Per classifier, its index among the detectors and its labels.
+    pub(crate) classifiers: &'a [(usize, Vec<String>)],
+}
+
+impl Planner<'_> {
+    /// The plan for texts of a stage and origin.
+    pub(crate) fn plan(&self, rules: &[Rule], stage: Stage, origin: Origin) -> Plan {
+        let rules: Vec<&Rule> = rules
+            .iter()
+            .filter(|rule| rule.on.iter().any(|on| on.selects(stage, origin)))
+            .collect();
+        let scanners = self.scanners;
+        let canonical = side(&scanners.canonical, &scanners.canonical_detector, &rules);
+        let original = side(&scanners.original, &scanners.original_detector, &rules);
+        let mut detectors: Vec<usize> = rules
+            .iter()
+            .filter_map(|rule| rule.subject.deterministic())
+            .collect();
+        detectors.sort_unstable();
+        detectors.dedup();
+        Plan {
+            detectors,
+            canonical,
+            original,
+            classifiers: self.classifier_plans(&rules),
+        }
+    }
+
+    fn classifier_plans(&self, rules: &[&Rule]) -> Vec<ClassifierPlan> {
+        let plans = self
+            .classifiers
+            .iter()
+            .enumerate()
+            .map(|(classifier, (detector, labels))| {
+                let about = rules
+                    .iter()
+                    .filter(|rule| rule.subject == Subject::Classifier(classifier));
+                let asked = about.flat_map(|rule| {
+                    let chosen = labels
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, label)| rule.wants(label));
+                    chosen.map(|(label, _)| AskedLabel {
+                        label,
+                        verdict: verdict(rule),
+                    })
+                });
+                ClassifierPlan {
+                    classifier,
+                    detector: *detector,
+                    asked: asked.collect(),
+                }
+            });
+        plans.filter(|plan| !plan.asked.is_empty()).collect()
+    }
+}
+
+fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule]) -> Side {
+    let verdicts: Vec<Option<Verdict>> = scanner
+        .shapes()
+        .iter()
+        .zip(detector_of)
+        .map(|(shape, detector)| {
+            let about = rules.iter().filter(|rule| {
+                rule.subject == Subject::Shapes(*detector) && rule.wants(&shape.label)
+            });
+            // Of equally strict rules the first one written is named.
+            about
+                .map(|rule| verdict(rule))
+                .reduce(|first, next| match next.action > first.action {
+                    true => next,
+                    false => first,
+                })
+        })
+        .collect();
+    let holds = |verdict: &Option<Verdict>| {
+        verdict
+            .as_ref()
+            .is_some_and(|verdict| verdict.action >= Action::Redact)
+    };
+    Side {
+        active: Active(verdicts.iter().map(Option::is_some).collect()),
+        holding: Active(verdicts.iter().map(holds).collect()),
+        verdicts,
+    }
+}
+
+fn verdict(rule: &Rule) -> Verdict {
+    Verdict {
+        rule: Arc::clone(&rule.id),
+        threshold: rule.at,
+        action: rule.rung.cap(rule.action),
+    }
+}

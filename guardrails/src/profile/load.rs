@@ -1,0 +1,395 @@
+//! From files to profiles.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::fields::{At, Fields, Problems};
+use super::pattern::{self, PatternList};
+use super::{On, Profile, Rule, Rung, Subject};
+use crate::shape::Shape;
+use crate::{Action, Problem, ProfileFile, Score};
+
+/// The detectors that rules may name.
+pub(crate) struct Vocabulary {
+    pub(crate) detectors: Vec<KnownDetector>,
+}
+
+/// A detector by the name that rules use.
+pub(crate) struct KnownDetector {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) subject: Subject,
+    /// Empty for pattern lists, which the files themselves define.
+    pub(crate) labels: Vec<String>,
+}
+
+/// What the files say.
+pub(crate) struct Loaded {
+    pub(crate) profiles: Vec<Profile>,
+    /// All patterns of all lists.
+    pub(crate) patterns: Vec<Shape>,
+    /// Problems of both severities.
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// Reads all files. The problems decide whether the rest may be used.
+pub(crate) fn load(files: &[ProfileFile], vocabulary: &mut Vocabulary) -> Loaded {
+    let mut loaded = Loaded {
+        profiles: Vec::new(),
+        patterns: Vec::new(),
+        problems: Vec::new(),
+    };
+    let tables: Vec<_> = files
+        .iter()
+        .map(|file| (file, parse(file, &mut loaded.problems)))
+        .collect();
+    let mut lists: Vec<PatternList> = Vec::new();
+    for (file, table) in &tables {
+        let mut problems = Problems {
+            file,
+            found: &mut loaded.problems,
+        };
+        for (name, fields) in sections(table, "pattern", &mut problems) {
+            if lists.iter().any(|list| list.name == name.value) {
+                problems.report(
+                    name.span.clone(),
+                    format!("a second pattern list is named `{}`", name.value),
+                );
+            }
+            lists.push(pattern::read(&name.value, fields, &mut problems));
+        }
+    }
+    vocabulary.learn_patterns(&lists);
+    for (file, table) in &tables {
+        let mut problems = Problems {
+            file,
+            found: &mut loaded.problems,
+        };
+        for (name, fields) in sections(table, "profile", &mut problems) {
+            if loaded
+                .profiles
+                .iter()
+                .any(|profile| profile.name == name.value)
+            {
+                problems.report(
+                    name.span.clone(),
+                    format!("a second profile is named `{}`", name.value),
+                );
+            }
+            loaded
+                .profiles
+                .push(profile(&name, fields, vocabulary, &mut problems));
+        }
+        for key in table
+            .keys()
+            .filter(|key| !SECTIONS.contains(&key.get_ref().as_ref()))
+        {
+            problems.unknown("section", key.get_ref(), key.span(), SECTIONS);
+        }
+    }
+    loaded.patterns = lists.into_iter().flat_map(|list| list.shapes).collect();
+    loaded
+}
+
+const SECTIONS: [&str; 2] = ["profile", "pattern"];
+
+fn parse<'i>(file: &'i ProfileFile, problems: &mut Vec<Problem>) -> DeTable<'i> {
+    let (table, errors) = DeTable::parse_recoverable(&file.text);
+    problems.extend(errors.iter().map(|error| {
+        let span = error.span().unwrap_or(0..0);
+        Problem::at(
+            &file.path,
+            &file.text,
+            span,
+            format!("not TOML: {}", error.message()),
+        )
+    }));
+    table.into_inner()
+}
+
+/// The tables `[KIND.NAME]` of a file.
+fn sections<'t, 'i>(
+    table: &'t DeTable<'i>,
+    kind: &'static str,
+    problems: &mut Problems<'_>,
+) -> Vec<(At<String>, Fields<'t, 'i>)> {
+    let Some(all) = table.get(kind) else {
+        return Vec::new();
+    };
+    let Some(named) = all.get_ref().as_table() else {
+        problems.report(
+            all.span(),
+            format!("`{kind}` is a table of tables: [{kind}.NAME]"),
+        );
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (key, value) in named {
+        let name = At {
+            value: key.get_ref().to_string(),
+            span: key.span(),
+        };
+        pattern::is_name(&name, problems);
+        if let Some(fields) = Fields::new(value, &format!("a {kind}"), problems) {
+            found.push((name, fields));
+        }
+    }
+    found
+}
+
+impl Vocabulary {
+    fn learn_patterns(&mut self, lists: &[PatternList]) {
+        let shapes = lists
+            .iter()
+            .flat_map(|list| &list.shapes)
+            .map(|shape| shape.label.clone());
+        let labels: Vec<String> = lists
+            .iter()
+            .map(|list| list.name.clone())
+            .chain(shapes)
+            .collect();
+        for detector in self
+            .detectors
+            .iter_mut()
+            .filter(|detector| detector.name == PATTERN)
+        {
+            detector.labels.clone_from(&labels);
+        }
+    }
+
+    fn find(&self, name: &At<String>, problems: &mut Problems<'_>) -> Option<&KnownDetector> {
+        let (wanted, version) = name.value.split_once('@').unwrap_or((&name.value, ""));
+        let spelled = |detector: &KnownDetector| format!("{}@{}", detector.name, detector.version);
+        let Some(detector) = self
+            .detectors
+            .iter()
+            .find(|detector| detector.name == wanted)
+        else {
+            let known: Vec<String> = self.detectors.iter().map(spelled).collect();
+            problems.unknown(
+                "detector",
+                &name.value,
+                name.span.clone(),
+                known.iter().map(String::as_str),
+            );
+            return None;
+        };
+        if version != detector.version.to_string() {
+            let message = format!("there is no version `{version}` of detector `{wanted}`");
+            problems.report_with(
+                name.span.clone(),
+                message,
+                format!("write `{}`", spelled(detector)),
+            );
+            return None;
+        }
+        Some(detector)
+    }
+}
+
+/// The name of the detector that runs the pattern lists.
+pub(crate) const PATTERN: &str = "pattern";
+
+fn profile(
+    name: &At<String>,
+    mut fields: Fields<'_, '_>,
+    vocabulary: &Vocabulary,
+    problems: &mut Problems<'_>,
+) -> Profile {
+    fields.text("description", problems);
+    let mut seen = BTreeMap::new();
+    let mut rules = Vec::new();
+    let before = problems.found.len();
+    for table in fields.tables("rule", problems) {
+        let span = table.id_span();
+        if let Some(rule) = rule(table, vocabulary, problems) {
+            if seen.insert(Arc::clone(&rule.id), ()).is_some() {
+                problems.report(
+                    span,
+                    format!("a second rule of this profile has the id `{}`", rule.id),
+                );
+            }
+            rules.push(rule);
+        }
+    }
+    fields.finish(problems);
+    if problems.found.len() == before {
+        warn_of_gaps(name, &rules, problems);
+    }
+    Profile {
+        name: name.value.clone(),
+        rules,
+    }
+}
+
+/// A profile that leaves a kind of text unread is probably a mistake.
+fn warn_of_gaps(name: &At<String>, rules: &[Rule], problems: &mut Problems<'_>) {
+    for (word, on) in On::ALL {
+        // Tool arguments are responses too.
+        let read = |rule: &Rule| {
+            rule.on.contains(&on) || (on == On::ToolArguments && rule.on.contains(&On::Response))
+        };
+        if !rules.iter().any(read) {
+            let message = format!(
+                "no rule of profile `{}` reads texts of kind `{word}`",
+                name.value
+            );
+            let file = problems.file;
+            problems
+                .found
+                .push(Problem::at(&file.path, &file.text, name.span.clone(), message).warning());
+        }
+    }
+}
+
+fn rule(
+    mut fields: Fields<'_, '_>,
+    vocabulary: &Vocabulary,
+    problems: &mut Problems<'_>,
+) -> Option<Rule> {
+    let id = fields
+        .needed("id", problems)
+        .filter(|id| pattern::is_name(id, problems));
+    let detector = fields.needed("detector", problems);
+    let labels = fields.texts("labels", problems);
+    let on = on(&mut fields, problems);
+    let at = fields.number("at", problems);
+    let action = choice(&mut fields, "do", &ACTIONS, problems);
+    let rung = choice(&mut fields, "rung", &Rung::ALL, problems);
+    if let Some(covers) = fields.text("covers", problems) {
+        check_clause(&covers, problems);
+    }
+    fields.needed("why", problems);
+    if !fields.has("do") {
+        fields.missing("do", problems);
+    }
+    let span = fields.span.clone();
+    fields.finish(problems);
+
+    let detector = vocabulary.find(&detector?, problems)?;
+    check_labels(detector, labels.as_ref(), problems);
+    let trained = matches!(detector.subject, Subject::Classifier(_));
+    let at = match at {
+        Some(at) => threshold(&at, problems)?,
+        None if trained => {
+            problems.report_with(
+                span,
+                "`at` is missing: a classifier needs a threshold",
+                "see the model card",
+            );
+            return None;
+        }
+        None => Score::MAX,
+    };
+    let action = action?;
+    if trained && action.value == Action::Redact {
+        let message = "a classifier judges whole windows, and cannot say which words to redact";
+        problems.report_with(action.span.clone(), message, "use `block` or `flag`");
+    }
+    Some(Rule {
+        id: Arc::from(id?.value),
+        subject: detector.subject,
+        labels: labels.map(|labels| labels.value.into_iter().map(|label| label.value).collect()),
+        on: on?,
+        at,
+        action: action.value,
+        rung: rung.map_or(if trained { Rung::Warn } else { Rung::Enforce }, |rung| {
+            rung.value
+        }),
+    })
+}
+
+const ACTIONS: [(&str, Action); 4] = [
+    ("allow", Action::Allow),
+    ("flag", Action::Flag),
+    ("redact", Action::Redact),
+    ("block", Action::Block),
+];
+
+/// A field that is one of some words. `None` if absent or unknown (reported).
+fn choice<T: Copy>(
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+    known: &[(&'static str, T)],
+    problems: &mut Problems<'_>,
+) -> Option<At<T>> {
+    let text = fields.text(name, problems)?;
+    match known.iter().find(|(word, _)| *word == text.value) {
+        Some((_, value)) => Some(At {
+            value: *value,
+            span: text.span,
+        }),
+        None => {
+            problems.unknown(
+                &format!("value of `{name}`"),
+                &text.value,
+                text.span,
+                known.iter().map(|(word, _)| *word),
+            );
+            None
+        }
+    }
+}
+
+fn on(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<On>> {
+    if !fields.has("on") {
+        fields.missing("on", problems);
+    }
+    let mut on = Vec::new();
+    for text in fields.texts("on", problems)?.value {
+        match On::ALL.iter().find(|(word, _)| *word == text.value) {
+            Some((_, known)) => on.push(*known),
+            None => problems.unknown(
+                "kind of text",
+                &text.value,
+                text.span,
+                On::ALL.map(|(word, _)| word),
+            ),
+        }
+    }
+    Some(on)
+}
+
+fn threshold(at: &At<f64>, problems: &mut Problems<'_>) -> Option<Score> {
+    if !(0.0..=1.0).contains(&at.value) {
+        problems.report(at.span.clone(), "a threshold is from 0 to 1");
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "four decimals of a ratio")]
+    Some(Score::from_ratio(at.value as f32))
+}
+
+fn check_labels(
+    detector: &KnownDetector,
+    labels: Option<&At<Vec<At<String>>>>,
+    problems: &mut Problems<'_>,
+) {
+    for label in labels.into_iter().flat_map(|labels| &labels.value) {
+        if !detector.labels.contains(&label.value) {
+            let what = format!("label of `{}@{}`", detector.name, detector.version);
+            problems.unknown(
+                &what,
+                &label.value,
+                label.span.clone(),
+                detector.labels.iter().map(String::as_str),
+            );
+        }
+    }
+}
+
+/// A clause of the responsible-use taxonomy.
+fn check_clause(covers: &At<String>, problems: &mut Problems<'_>) {
+    let number = covers
+        .value
+        .strip_prefix("RU-")
+        .filter(|number| number.len() == 2);
+    let number: Option<u32> = number.and_then(|number| number.parse().ok());
+    if !number.is_some_and(|number| (1..=33).contains(&number)) {
+        problems.report(
+            covers.span.clone(),
+            "`covers` is a clause from RU-01 to RU-33",
+        );
+    }
+}

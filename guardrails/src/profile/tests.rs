@@ -1,0 +1,243 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::testing::Keyword;
+use crate::{Engine, ProfileFile, Settings, Severity};
+
+fn load(text: &str) -> Result<Engine, Vec<crate::Problem>> {
+    Engine::load(Settings {
+        profiles: vec![ProfileFile {
+            path: PathBuf::from("g.toml"),
+            text: text.to_owned(),
+        }],
+        classifiers: vec![Arc::new(Keyword::named("fake", &["attack", "harm"]))],
+        threads: 1,
+        ..Settings::default()
+    })
+}
+
+/// Every problem as `line:column: message (hint)`.
+fn problems(text: &str) -> Vec<String> {
+    let found = match load(text) {
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    found
+        .iter()
+        .map(|problem| problem.to_string().trim_start_matches("g.toml:").to_owned())
+        .collect()
+}
+
+/// A profile with one rule of these fields.
+fn rule(fields: &str) -> String {
+    format!("[profile.p]\nrule = [\n{{ {fields} }},\n]\n")
+}
+
+/// A mistake in the fields of a rule, which stands in line 3, column 1.
+fn check(fields: &str, expected: &str) {
+    let found = problems(&rule(fields));
+    assert!(
+        found.iter().any(|problem| problem.starts_with(expected)),
+        "{expected}\nnot in {found:#?}"
+    );
+}
+
+const GOOD: &str =
+    r#"id = "A-1", detector = "pii@1", on = ["prompt"], do = "redact", why = "because""#;
+
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replace(from, to)
+}
+
+#[test]
+fn a_good_rule_loads_and_gaps_are_warned_of() {
+    let engine = load(&rule(GOOD)).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let warnings: Vec<String> = engine.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("no rule of profile `p` reads texts of kind `tool-result`"));
+    assert!(
+        engine
+            .warnings()
+            .iter()
+            .all(|problem| problem.severity == Severity::Warning)
+    );
+}
+
+#[test]
+fn each_mistake_in_a_rule_is_found_where_it_is() {
+    check(
+        &with("pii@1", "pij@1"),
+        "3:26: unknown detector `pij@1` (did you mean `pii@1`?)",
+    );
+    check(
+        &with("pii@1", "pii@2"),
+        "3:26: there is no version `2` of detector `pii` (write `pii@1`)",
+    );
+    check(
+        &with("pii@1", "pii"),
+        "3:26: there is no version `` of detector `pii` (write `pii@1`)",
+    );
+    check(
+        &with("\"prompt\"", "\"promt\""),
+        "3:41: unknown kind of text `promt` (did you mean `prompt`?)",
+    );
+    check(&with("[\"prompt\"]", "[]"), "3:40: `on` is empty");
+    check(
+        &with("[\"prompt\"]", "\"prompt\""),
+        "3:40: `on` is a list of strings",
+    );
+    check(
+        &with("redact", "redakt"),
+        "3:57: unknown value of `do` `redakt` (did you mean `redact`?)",
+    );
+    check(&with(", do = \"redact\"", ""), "3:1: `do` is missing");
+    check(&with(", why = \"because\"", ""), "3:1: `why` is missing");
+    check(&with("because", " "), "3:73: `why` is empty");
+    check(
+        &with("A-1", "A 1"),
+        "3:8: a name has at most 64 letters, digits, `-` and `_`",
+    );
+    check(
+        &with("id =", "idd ="),
+        "3:3: unknown field `idd` (did you mean `id`?)",
+    );
+    check(&with("\"A-1\"", "7"), "3:8: `id` is a string, not integer");
+    check(
+        &format!("{GOOD}, labels = [\"us_snn\"]"),
+        "3:94: unknown label of `pii@1` `us_snn` (did you mean `us_ssn`?)",
+    );
+    check(
+        &format!("{GOOD}, at = 1.5"),
+        "3:89: a threshold is from 0 to 1",
+    );
+    check(
+        &format!("{GOOD}, at = \"high\""),
+        "3:89: `at` is a plain decimal number",
+    );
+    check(
+        &format!("{GOOD}, rung = \"enforced\""),
+        "3:91: unknown value of `rung` `enforced` (did you mean `enforce`?)",
+    );
+    check(
+        &format!("{GOOD}, covers = \"RU-34\""),
+        "3:93: `covers` is a clause from RU-01 to RU-33",
+    );
+    check(
+        &with("pii@1", "fake@1"),
+        "3:1: `at` is missing: a classifier needs a threshold",
+    );
+    let redacting = format!("{}, at = 0.5", with("pii@1", "fake@1"));
+    check(
+        &redacting,
+        "3:58: a classifier judges whole windows, and cannot say which words to redact",
+    );
+}
+
+#[test]
+fn each_mistake_outside_of_rules_is_found_too() {
+    for (text, expected) in [
+        (
+            "[profle.p]\nrule = []\n",
+            "1:2: unknown section `profle` (did you mean `profile`?)",
+        ),
+        (
+            "profile = 3\n",
+            "1:11: `profile` is a table of tables: [profile.NAME]",
+        ),
+        ("[profile.p]\n", "1:1: `rule` is missing"),
+        ("[profile.p]\nrule = []\n", "2:8: `rule` is empty"),
+        (
+            "[profile.p]\nrule = [3]\n",
+            "2:9: each `rule` is a table, not integer",
+        ),
+        (
+            "[profile.p]\nrules = []\n",
+            "2:1: unknown field `rules` (did you mean `rule`?)",
+        ),
+        (
+            "[profile.\"a b\"]\nrule = []\n",
+            "1:10: a name has at most 64 letters",
+        ),
+        ("[profile.p\n", "1:11: not TOML: "),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = 'a(' }]\n",
+            "2:30: bad pattern: unclosed group",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = 'a*' }]\n",
+            "2:30: bad pattern: the pattern can match nothing at all",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = '(?:a|\\w{1,90}b){1,40}' }]\n",
+            "2:30: bad pattern: the pattern needs an automaton of more",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = '(?=a)b' }]\n",
+            "2:30: bad pattern: look-around",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = 'a', max_span = 0 }]\n",
+            "2:46: `max_span` is a whole number of bytes from 1 to 4096",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = 'a', keywords = [\"\"] }]\n",
+            "2:47: a keyword is empty",
+        ),
+        (
+            "[pattern.x]\nentry = [{ id = \"a\", regex = 'a' }, { id = \"a\", regex = 'b' }]\n",
+            "2:44: a second pattern of this list has the id `a`",
+        ),
+    ] {
+        let found = problems(text);
+        assert!(
+            found.iter().any(|problem| problem.starts_with(expected)),
+            "{expected}\nnot in {found:#?}"
+        );
+    }
+    let twice = format!("{}{}", rule(&format!("{GOOD} }}, {{ {GOOD}")), "");
+    assert!(problems(&twice)[0].contains("a second rule of this profile has the id `A-1`"));
+}
+
+#[test]
+fn all_problems_of_all_files_come_at_once() {
+    let text = format!(
+        "{}[pattern.x]\nentry = [{{ id = \"a\", regex = '(' }}]\n",
+        rule(&with("pii@1", "pij@1").replace("redact", "eat"))
+    );
+    assert_eq!(problems(&text).len(), 3, "{:#?}", problems(&text));
+}
+
+#[test]
+fn texts_are_selected_by_stage_and_origin() {
+    use crate::{Origin, Stage};
+    let selecting = |stage, origin| -> Vec<&str> {
+        On::ALL
+            .iter()
+            .filter(|(_, on)| on.selects(stage, origin))
+            .map(|(word, _)| *word)
+            .collect()
+    };
+    assert_eq!(selecting(Stage::Prompt, Origin::User), ["prompt"]);
+    assert_eq!(
+        selecting(Stage::Prompt, Origin::ToolResult),
+        ["tool-result"]
+    );
+    assert_eq!(
+        selecting(Stage::Prompt, Origin::ToolArguments),
+        ["prompt", "tool-arguments"]
+    );
+    assert_eq!(
+        selecting(Stage::Answer, Origin::ToolArguments),
+        ["response", "tool-arguments"]
+    );
+    assert_eq!(selecting(Stage::Answer, Origin::Reasoning), ["response"]);
+}
+
+#[test]
+fn the_rung_caps_the_action() {
+    assert_eq!(Rung::Observe.cap(Action::Block), Action::Allow);
+    assert_eq!(Rung::Warn.cap(Action::Block), Action::Flag);
+    assert_eq!(Rung::Warn.cap(Action::Allow), Action::Allow);
+    assert_eq!(Rung::Enforce.cap(Action::Redact), Action::Redact);
+}

@@ -1,0 +1,268 @@
+//! Judging whole texts.
+
+use std::ops::Range;
+
+use tokio::time::Instant;
+
+use crate::arguments;
+use crate::canon::{Canon, canonical};
+use crate::engine::Inner;
+use crate::judge::{self, Judgement, Where};
+use crate::plan::{ClassifierPlan, Plan};
+use crate::redact::Redactor;
+use crate::tally::Tally;
+use crate::{
+    Action, Finding, Origin, Score, Screening, Span, Stage, Undecided, WINDOWS_MAX, WindowSize,
+    ngrams,
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Judges all spans: deterministic detectors first, and classifiers only if those block nothing.
+pub(crate) async fn screen(
+    inner: &Inner,
+    profile: usize,
+    stage: Stage,
+    spans: &[Span<'_>],
+    deadline: Instant,
+) -> Result<Screening, Undecided> {
+    let mut tally = Tally::new(stage);
+    let (mut action, mut rewritten) = (Action::Allow, Vec::with_capacity(spans.len()));
+    for (number, span) in spans.iter().enumerate() {
+        let plan = inner.plan(profile, stage, span.origin)?;
+        let place = Where {
+            span: number,
+            path: &span.path,
+        };
+        let (judgement, text) =
+            deterministic(inner, plan, span, place, deadline, &mut tally).await?;
+        action = action.max(judgement.action());
+        rewritten.push(text);
+    }
+    if action < Action::Block {
+        action = action.max(classifiers(inner, profile, stage, spans, deadline, &mut tally).await?);
+    }
+    if action == Action::Block {
+        rewritten.iter_mut().for_each(|text| *text = None);
+    }
+    Ok(Screening {
+        action,
+        rewritten,
+        report: tally.into_report(),
+    })
+}
+
+/// Scans one span; its new text, if something was redacted.
+async fn deterministic(
+    inner: &Inner,
+    plan: &Plan,
+    span: &Span<'_>,
+    place: Where<'_>,
+    deadline: Instant,
+    tally: &mut Tally,
+) -> Result<(Judgement, Option<String>), Undecided> {
+    if plan.detectors.is_empty() {
+        return Ok(Default::default());
+    }
+    let (judgement, text, micros) = match span.origin {
+        Origin::ToolArguments => {
+            let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
+            (judged.judgement, judged.rewritten, judged.micros)
+        }
+        _ => {
+            let (found, micros) = judge::whole(inner, plan, span.text, deadline).await?;
+            let judgement = judge::hits(inner, plan, found, place);
+            let text = redacted(span.text, &judgement);
+            (judgement, text, micros)
+        }
+    };
+    inner.record(tally, &plan.detectors, place.path, span.text.len(), micros);
+    inner.record_findings(tally, &judgement.findings);
+    Ok((judgement, text))
+}
+
+/// The text with its masks; `None` if there are none.
+pub(crate) fn redacted(text: &str, judgement: &Judgement) -> Option<String> {
+    let mut redactor = Redactor::default();
+    judgement
+        .masks
+        .iter()
+        .cloned()
+        .for_each(|mask| redactor.add(mask));
+    (!redactor.is_idle())
+        .then(|| redactor.take(text.len(), |range| text.get(range).unwrap_or_default()))
+}
+
+/// Scores every span that a rule wants scored.
+async fn classifiers(
+    inner: &Inner,
+    profile: usize,
+    stage: Stage,
+    spans: &[Span<'_>],
+    deadline: Instant,
+    tally: &mut Tally,
+) -> Result<Action, Undecided> {
+    let mut action = Action::Allow;
+    let mut windows = 0;
+    for (number, span) in spans.iter().enumerate() {
+        for classifier in &inner.plan(profile, stage, span.origin)?.classifiers {
+            let place = Where {
+                span: number,
+                path: &span.path,
+            };
+            let ranges = inner.windows(classifier, &canonical(span.text));
+            windows += ranges.len();
+            if windows > WINDOWS_MAX {
+                return Err(Undecided::TooLong {
+                    windows,
+                    max: WINDOWS_MAX,
+                });
+            }
+            let findings =
+                score(inner, classifier, span.text, ranges, place, deadline, tally).await?;
+            action = findings
+                .iter()
+                .map(|finding| finding.action)
+                .fold(action, Action::max);
+        }
+    }
+    Ok(action)
+}
+
+/// Scores the windows of one text with one classifier.
+pub(crate) async fn score(
+    inner: &Inner,
+    plan: &ClassifierPlan,
+    text: &str,
+    ranges: Vec<Range<usize>>,
+    place: Where<'_>,
+    deadline: Instant,
+    tally: &mut Tally,
+) -> Result<Vec<Finding>, Undecided> {
+    let mut canon = Canon::default();
+    canon.push(text);
+    let (folded, _) = canon.retained();
+    let windows = ranges
+        .iter()
+        .map(|range| folded.get(range.clone()).unwrap_or_default().to_owned())
+        .collect();
+    let (scores, micros) = judge::score(inner, plan, windows, deadline).await?;
+    inner.record(tally, &[plan.detector], place.path, text.len(), micros);
+    let windows = ranges.iter().zip(&scores);
+    let judged = windows
+        .map(|(range, row)| inner.judge_scores(plan, row, place, canon.original(range.clone())));
+    let judged: Vec<JudgedWindow> = judged.collect();
+    judged
+        .iter()
+        .for_each(|window| inner.record_window(plan, window, tally));
+    Ok(judged
+        .into_iter()
+        .flat_map(|window| window.findings)
+        .collect())
+}
+
+/// One window's scores, by label, and what the rules make of them.
+pub(crate) struct JudgedWindow {
+    scores: Vec<Score>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Inner {
+    /// How a classifier wants a canonical text cut.
+    pub(crate) fn windows(&self, plan: &ClassifierPlan, text: &str) -> Vec<Range<usize>> {
+        let size = self.window_size(plan);
+        ngrams::windows(text, size.words, size.overlap)
+    }
+
+    pub(crate) fn window_size(&self, plan: &ClassifierPlan) -> WindowSize {
+        self.classifiers
+            .get(plan.classifier)
+            .map(|classifier| classifier.windows())
+            .unwrap_or_default()
+    }
+
+    /// What the rules make of one window's scores.
+    pub(crate) fn judge_scores(
+        &self,
+        plan: &ClassifierPlan,
+        row: &[Score],
+        place: Where<'_>,
+        range: Range<usize>,
+    ) -> JudgedWindow {
+        let labels = self.labels(plan);
+        let mut findings = Vec::new();
+        for asked in &plan.asked {
+            if let (Some(score), Some(label)) = (row.get(asked.label), labels.get(asked.label))
+                && *score >= asked.verdict.threshold
+            {
+                findings.push(judge::finding(
+                    &asked.verdict,
+                    label,
+                    place,
+                    range.clone(),
+                    *score,
+                ));
+            }
+        }
+        JudgedWindow {
+            scores: row.to_vec(),
+            findings,
+        }
+    }
+
+    /// A window has been judged: its scores go into the tally whatever they are.
+    pub(crate) fn record_window(
+        &self,
+        plan: &ClassifierPlan,
+        window: &JudgedWindow,
+        tally: &mut Tally,
+    ) {
+        let Some(info) = self.detectors.get(plan.detector) else {
+            return;
+        };
+        let labels = self.labels(plan);
+        for asked in &plan.asked {
+            if let (Some(score), Some(label)) =
+                (window.scores.get(asked.label), labels.get(asked.label))
+            {
+                tally.scores(plan.detector, info, label, &asked.verdict, *score);
+            }
+        }
+        for finding in &window.findings {
+            tally.finds(plan.detector, info, finding.clone());
+        }
+    }
+
+    fn labels(&self, plan: &ClassifierPlan) -> &[String] {
+        self.classifiers
+            .get(plan.classifier)
+            .map(|classifier| classifier.labels())
+            .unwrap_or_default()
+    }
+
+    /// Some detectors have read a whole text.
+    pub(crate) fn record(
+        &self,
+        tally: &mut Tally,
+        detectors: &[usize],
+        path: &str,
+        bytes: usize,
+        micros: u64,
+    ) {
+        for detector in detectors {
+            if let Some(info) = self.detectors.get(*detector) {
+                tally.begins(*detector, info, path);
+                tally.read(*detector, info, bytes, micros);
+            }
+        }
+    }
+
+    pub(crate) fn record_findings(&self, tally: &mut Tally, findings: &[(usize, Finding)]) {
+        for (detector, finding) in findings {
+            if let Some(info) = self.detectors.get(*detector) {
+                tally.finds(*detector, info, finding.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use super::*;
+use crate::testing::{TRIGGERS, ask, engine, far, rule};
+
+fn span(origin: Origin, text: &str) -> Span<'_> {
+    Span {
+        origin,
+        path: format!("path.{origin:?}"),
+        text,
+    }
+}
+
+#[tokio::test]
+async fn each_span_is_rewritten_by_itself_and_the_strictest_action_counts() {
+    let engine = engine(&(rule("p", "pii@1", "redact") + &rule("u", "unicode@1", "flag")));
+    let spans = [
+        span(Origin::User, "call 202-555-0143 or ０78-05-\u{200b}1120 é"),
+        span(Origin::Assistant, "nothing"),
+        span(Origin::ToolResult, "odd \u{202e} text"),
+    ];
+    let screening = engine
+        .screen("p", Stage::Prompt, &spans, far())
+        .await
+        .expect("a verdict");
+    assert_eq!(screening.action, Action::Redact);
+    let expected = "call [REDACTED:us_phone] or [REDACTED:us_ssn] é";
+    assert_eq!(screening.rewritten, [Some(expected.to_owned()), None, None]);
+    let found: Vec<_> = screening
+        .report
+        .findings()
+        .map(|f| (f.span, f.path.as_str(), f.range.clone()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (0, "path.User", 5..17),
+            (0, "path.User", 21..37),
+            (2, "path.ToolResult", 4..7)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_report_lists_what_ran_and_nothing_else() {
+    let rules = "{ id = \"a\", detector = \"pii@1\", on = [\"prompt\"], do = \"flag\", why = \"w\" },\
+                 { id = \"b\", detector = \"secret@1\", on = [\"tool-result\"], do = \"flag\", why = \"w\" },\
+                 { id = \"c\", detector = \"fake@1\", labels = [\"harm\"], on = [\"prompt\"], at = 0.5, do = \"flag\", why = \"w\" },";
+    let engine = engine(rules);
+    let screening = ask(&engine, "p", Origin::User, "plain words").await;
+    let checks = &screening.report.checks;
+    let ran: Vec<&str> = checks.iter().map(|check| check.detector.as_str()).collect();
+    assert_eq!(ran, ["pii", "fake"]);
+    assert_eq!(
+        (checks[0].spans, checks[0].bytes, checks[0].paths.as_slice()),
+        (1, 11, &["the.path".to_owned()][..])
+    );
+    let scores: Vec<_> = checks[1]
+        .scores
+        .iter()
+        .map(|s| (s.label.as_str(), s.rule.as_str(), s.score))
+        .collect();
+    assert_eq!(
+        scores,
+        [("harm", "c", Score::MIN)],
+        "recorded although nothing was found"
+    );
+    assert_eq!(screening.report.action(), Action::Allow);
+}
+
+#[tokio::test]
+async fn nothing_of_a_blocked_call_goes_on_and_no_classifier_runs_for_it() {
+    let engine = engine(
+        &(rule("p", "pii@1", "redact")
+            + &rule("s", "secret@1", "block")
+            + &rule("f", "fake@1", "block")),
+    );
+    let spans = [
+        span(Origin::User, "078-05-1120"),
+        span(Origin::User, "AKIAIOSFODNN7EXAMPLE"),
+    ];
+    let screening = engine
+        .screen("p", Stage::Prompt, &spans, far())
+        .await
+        .expect("a verdict");
+    assert_eq!(
+        (screening.action, screening.rewritten),
+        (Action::Block, vec![None, None])
+    );
+    assert!(
+        screening
+            .report
+            .checks
+            .iter()
+            .all(|check| check.detector != "fake")
+    );
+}
+
+#[tokio::test]
+async fn a_classifier_sees_every_word_of_a_long_text() {
+    let engine = engine(&rule("f", "fake@1", "block"));
+    for before in [0, 3, 7, 8, 100, 5_000] {
+        let text = format!(
+            "{}{} {}",
+            "word ".repeat(before),
+            TRIGGERS[0],
+            "more ".repeat(20)
+        );
+        let screening = ask(&engine, "p", Origin::User, &text).await;
+        assert_eq!(screening.action, Action::Block, "after {before} words");
+        let finding = screening.report.findings().next().expect("a finding");
+        assert!(text[finding.range.clone()].contains(TRIGGERS[0]));
+        assert_eq!(
+            (finding.label.as_str(), finding.score),
+            ("attack", Score::MAX)
+        );
+    }
+    let clean = ask(&engine, "p", Origin::User, &"word ".repeat(5_000)).await;
+    assert_eq!(clean.action, Action::Allow);
+}
+
+#[tokio::test]
+async fn a_text_of_too_many_windows_is_undecided() {
+    let engine = engine(&rule("f", "fake@1", "flag"));
+    let text = "w ".repeat(4 * (WINDOWS_MAX + 10));
+    let spans = [span(Origin::User, &text)];
+    let screening = engine.screen("p", Stage::Prompt, &spans, far()).await;
+    assert!(
+        matches!(
+            screening,
+            Err(Undecided::TooLong {
+                max: WINDOWS_MAX,
+                ..
+            })
+        ),
+        "{screening:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_that_has_passed_is_undecided_for_long_texts() {
+    let engine = engine(&rule("p", "pii@1", "flag"));
+    let text = "words ".repeat(100_000);
+    let spans = [span(Origin::User, &text)];
+    let screening = engine
+        .screen("p", Stage::Prompt, &spans, Instant::now())
+        .await;
+    assert_eq!(screening, Err(Undecided::Deadline));
+}
+
+#[tokio::test]
+async fn many_findings_are_counted_and_the_strictest_are_kept() {
+    let engine = engine(
+        &(rule("p", "pii@1", "flag")
+            + &rule("s", "pii@1", "flag").replace("\"flag\"", "\"block\", labels = [\"us_ssn\"]")),
+    );
+    let text = format!("{} 078-05-1120 ok", "a@b.example, ".repeat(100));
+    let screening = ask(&engine, "p", Origin::User, &text).await;
+    assert_eq!(screening.action, Action::Block);
+    let check = &screening.report.checks[0];
+    assert_eq!(
+        (check.findings.len(), check.truncated_findings),
+        (crate::FINDINGS_MAX, 37)
+    );
+    assert_eq!(screening.report.action(), Action::Block);
+}

@@ -1,0 +1,319 @@
+//! One text channel: grows, is judged at its cuts, and lets go of what is settled.
+
+use std::ops::Range;
+use std::time::Instant as WallInstant;
+
+use tokio::time::Instant;
+
+use super::cuts::Cuts;
+use super::windows::Windows;
+use crate::engine::Inner;
+use crate::growing::{Growing, Place};
+use crate::judge::{self, Where};
+use crate::plan::{ClassifierPlan, Plan};
+use crate::redact::Redactor;
+use crate::screen::JudgedWindow;
+use crate::tally::Tally;
+use crate::{Action, Finding, StopReason, Stopped, Undecided};
+
+/// The state of one channel. All places are those of the whole channel, from its first byte.
+pub(super) struct TextChannel {
+    cuts: Cuts,
+    /// Per classifier of the plan.
+    readers: Vec<Reader>,
+    release: Release,
+}
+
+/// One classifier's reading of the channel.
+struct Reader {
+    windows: Windows,
+    /// Whether text waits for its judgement.
+    waits: bool,
+    /// Whether it has read anything yet.
+    begun: bool,
+}
+
+/// What is scanned and what has left: the part that is judged again when a chunk turns out to hold something blocked.
+#[derive(Clone)]
+struct Release {
+    growing: Growing,
+    redactor: Redactor,
+    /// The text up to here has left (or been replaced).
+    left: usize,
+}
+
+/// A place at which the text is judged.
+struct Step {
+    place: Place,
+    last: bool,
+    /// The windows that end here, by classifier of the plan.
+    windows: Vec<(usize, JudgedWindow)>,
+    /// Every classifier that may block has judged the text up to here.
+    scored: usize,
+}
+
+/// What became of a step.
+struct Stepped {
+    /// May leave.
+    text: String,
+    findings: Vec<(usize, Finding)>,
+    /// Blocks; then there is no text.
+    stop: Option<Finding>,
+}
+
+/// A window that is due.
+struct Due {
+    /// Index among the plan's classifiers.
+    classifier: usize,
+    /// Index among the steps.
+    step: usize,
+    /// Canonical bytes.
+    range: Range<usize>,
+}
+
+impl TextChannel {
+    pub(super) fn new(inner: &Inner, plan: &Plan) -> TextChannel {
+        let reader = |asked: &ClassifierPlan| Reader {
+            windows: Windows::new(inner.window_size(asked)),
+            waits: asked.may_block(),
+            begun: false,
+        };
+        TextChannel {
+            cuts: Cuts::default(),
+            readers: plan.classifiers.iter().map(reader).collect(),
+            release: Release {
+                growing: Growing::new(&inner.scanners),
+                redactor: Redactor::default(),
+                left: 0,
+            },
+        }
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.release.growing.end().original - self.release.left
+    }
+
+    /// Takes more text and gives what may leave.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the channel, its rules, the text, and where its evidence goes"
+    )]
+    pub(super) async fn grow(
+        &mut self,
+        inner: &Inner,
+        plan: &Plan,
+        text: &str,
+        last: bool,
+        place: Where<'_>,
+        deadline: Instant,
+        tally: &mut Tally,
+    ) -> Result<String, Stopped> {
+        self.release.growing.push(text);
+        let (mut steps, due) = self.steps(text, last);
+        if steps.is_empty() {
+            return Ok(String::new());
+        }
+        self.score(inner, plan, &mut steps, due, place, deadline, tally)
+            .await?;
+        let begun = WallInstant::now();
+        let outcome = self.judge(inner, plan, &steps, place, tally);
+        let micros = judge::micros_since(begun);
+        for detector in &plan.detectors {
+            if let Some(info) = inner.detectors.get(*detector) {
+                tally.read(*detector, info, text.len(), micros);
+            }
+        }
+        self.forget();
+        outcome
+    }
+
+    /// The places at which the new text is judged, and the windows that end at them.
+    fn steps(&mut self, text: &str, last: bool) -> (Vec<Step>, Vec<Due>) {
+        let step = |place, last| Step {
+            place,
+            last,
+            windows: Vec::new(),
+            scored: usize::MAX,
+        };
+        let mut steps: Vec<Step> = self
+            .cuts
+            .read(text)
+            .into_iter()
+            .map(|place| step(place, false))
+            .collect();
+        if last {
+            steps.push(step(self.release.growing.end(), true));
+        }
+        let mut due = Vec::new();
+        for (number, step) in steps.iter_mut().enumerate() {
+            for (classifier, reader) in self.readers.iter_mut().enumerate() {
+                let range = match step.last {
+                    true => reader.windows.end(step.place),
+                    false => reader.windows.cut(step.place),
+                };
+                due.extend(range.map(|range| Due {
+                    classifier,
+                    step: number,
+                    range,
+                }));
+            }
+            let waits = self.readers.iter().filter(|reader| reader.waits);
+            step.scored = waits
+                .map(|reader| reader.windows.ended())
+                .min()
+                .unwrap_or(usize::MAX);
+        }
+        (steps, due)
+    }
+
+    /// Has the due windows scored, and puts the findings where the windows end.
+    #[expect(clippy::too_many_arguments, reason = "as `grow`")]
+    async fn score(
+        &mut self,
+        inner: &Inner,
+        plan: &Plan,
+        steps: &mut [Step],
+        due: Vec<Due>,
+        place: Where<'_>,
+        deadline: Instant,
+        tally: &mut Tally,
+    ) -> Result<(), Undecided> {
+        for (number, asked) in plan.classifiers.iter().enumerate() {
+            let due: Vec<&Due> = due.iter().filter(|due| due.classifier == number).collect();
+            if due.is_empty() {
+                continue;
+            }
+            let growing = &self.release.growing;
+            let windows: Vec<String> = due
+                .iter()
+                .map(|due| growing.canonical(due.range.clone()).to_owned())
+                .collect();
+            let bytes = windows.iter().map(String::len).sum();
+            let (scores, micros) = judge::score(inner, asked, windows, deadline).await?;
+            if let Some(info) = inner.detectors.get(asked.detector) {
+                if self.readers.get_mut(number).is_some_and(Reader::begin) {
+                    tally.begins(asked.detector, info, place.path);
+                }
+                tally.read(asked.detector, info, bytes, micros);
+            }
+            for (due, row) in due.iter().zip(&scores) {
+                let range = growing.original_range(due.range.clone());
+                let window = inner.judge_scores(asked, row, place, range);
+                if let Some(step) = steps.get_mut(due.step) {
+                    step.windows.push((number, window));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges all steps: at once if nothing blocks, else one by one up to the one that does.
+    #[expect(clippy::result_large_err, reason = "made once, at the end of a stream")]
+    fn judge(
+        &mut self,
+        inner: &Inner,
+        plan: &Plan,
+        steps: &[Step],
+        place: Where<'_>,
+        tally: &mut Tally,
+    ) -> Result<String, Stopped> {
+        if let [_, .., last] = steps
+            && steps.iter().all(|step| step.blocking().is_none())
+        {
+            let before = self.release.clone();
+            let stepped = self.release.step(inner, plan, last, place);
+            if stepped.stop.is_none() {
+                steps
+                    .iter()
+                    .for_each(|step| step.record(inner, plan, tally));
+                inner.record_findings(tally, &stepped.findings);
+                return Ok(stepped.text);
+            }
+            self.release = before;
+        }
+        let mut released = String::new();
+        for step in steps {
+            let stepped = self.release.step(inner, plan, step, place);
+            step.record(inner, plan, tally);
+            inner.record_findings(tally, &stepped.findings);
+            if let Some(finding) = stepped.stop {
+                return Err(Stopped {
+                    released,
+                    reason: StopReason::Blocked(finding),
+                });
+            }
+            released.push_str(&stepped.text);
+        }
+        Ok(released)
+    }
+
+    fn forget(&mut self) {
+        let needed = self
+            .readers
+            .iter()
+            .map(|reader| reader.windows.start())
+            .min()
+            .unwrap_or(usize::MAX);
+        self.release.growing.forget(self.release.left, needed);
+    }
+}
+
+impl Step {
+    /// What blocks in the windows that end here.
+    fn blocking(&self) -> Option<&Finding> {
+        let mut findings = self.windows.iter().flat_map(|(_, window)| &window.findings);
+        findings.find(|finding| finding.action == Action::Block)
+    }
+
+    fn record(&self, inner: &Inner, plan: &Plan, tally: &mut Tally) {
+        for (classifier, window) in &self.windows {
+            if let Some(asked) = plan.classifiers.get(*classifier) {
+                inner.record_window(asked, window, tally);
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// Whether this is the first time.
+    fn begin(&mut self) -> bool {
+        !std::mem::replace(&mut self.begun, true)
+    }
+}
+
+impl Release {
+    /// Judges the text up to a place and gives what may leave.
+    fn step(&mut self, inner: &Inner, plan: &Plan, step: &Step, place: Where<'_>) -> Stepped {
+        let mut found = Vec::new();
+        self.growing
+            .scan(&inner.scanners, plan, step.place, step.last, &mut found);
+        let judgement = judge::hits(inner, plan, found, place);
+        let stop = judgement.blocking().or_else(|| step.blocking()).cloned();
+        let findings = judgement.findings;
+        if stop.is_some() {
+            return Stepped {
+                text: String::new(),
+                findings,
+                stop,
+            };
+        }
+        judgement
+            .masks
+            .into_iter()
+            .for_each(|mask| self.redactor.add(mask));
+        // At the end nothing can stay open: what could have gone on does not.
+        let settled = match step.last {
+            true => step.place.original,
+            false => self.growing.settled(&inner.scanners, plan, step.place),
+        };
+        let upto = settled.min(step.scored).max(self.left);
+        let growing = &self.growing;
+        let text = self.redactor.take(upto, |range| growing.original(range));
+        self.left = upto;
+        Stepped {
+            text,
+            findings,
+            stop,
+        }
+    }
+}
