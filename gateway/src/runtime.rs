@@ -11,11 +11,12 @@ use crate::problem::Problem;
 
 const FILE: &str = "libonnxruntime.so";
 
-/// ONNX Runtime 1.32.0, CPU, out of the `onnxruntime` wheel (see `scripts/fetch-onnxruntime.sh`).
+/// ONNX Runtime 1.28.0, CPU, out of the `onnxruntime` wheel (see `scripts/fetch-onnxruntime.sh`, which also says why
+/// not a newer one).
 const PINNED_SHA256: &str = if cfg!(target_arch = "aarch64") {
-    "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a"
+    "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d"
 } else {
-    "6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f"
+    "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083"
 };
 
 /// Finds the library.
