@@ -5,7 +5,7 @@
 //! fills every field of a `Chat` with a marker and looks for it in what `visit` shows.
 
 use aws_lc_rs::digest::{self, Digest};
-use backends::{Chat, ResponseFormat};
+use backends::{Chat, ResponseFormat, ToolChoice};
 use guardrails::{Origin, Span};
 
 /// One guarded text, borrowed.
@@ -39,6 +39,10 @@ pub fn texts(chat: &Chat) -> Vec<Text<'_>> {
             tool.description.as_ref(),
         );
         push_json(&mut found, path("parameters"), tool.parameters.as_ref());
+    }
+    if let Some(ToolChoice::Function(name)) = &chat.tool_choice {
+        let path = "tool_choice.function.name".to_owned();
+        push(&mut found, Origin::ToolDefinition, path, Some(name));
     }
     if let Some(ResponseFormat::JsonSchema {
         name,
@@ -148,6 +152,9 @@ pub fn rewrite(chat: &mut Chat, rewritten: Vec<Option<String>>) -> Option<()> {
         put(&mut tool.name)?;
         tool.description.iter_mut().try_for_each(&mut put)?;
         put_json(&mut put, &mut tool.parameters)?;
+    }
+    if let Some(ToolChoice::Function(name)) = &mut chat.tool_choice {
+        put(name)?;
     }
     if let Some(ResponseFormat::JsonSchema {
         name,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `messages[].content`, `.content[].text`, `.name`, `.refusal`, `.reasoning_content`, `.tool_calls[].function.{name,arguments}` | guarded |
 //! | `tools[].function.{name,description,parameters}`, `response_format.json_schema.{name,description,schema}`, `stop` | guarded |
-//! | `messages[].role`, `.tool_call_id`, `.tool_calls[].id`, `tool_choice`, `response_format.type`, `reasoning_effort` | constrained |
+//! | `messages[].role`, `.tool_call_id`, `.tool_calls[].id`, `tool_choice` (its function's name guarded), `response_format.type`, `reasoning_effort` | constrained |
 //! | `model`, `stream`, `stream_options.include_usage`, `n`, `seed`, `temperature`, `top_p`, the penalties, `max_tokens`, `max_completion_tokens`, `parallel_tool_calls` | constrained |
 //! | `user`, `metadata`, `service_tier`, `safety_identifier`, `prompt_cache_key`, `prompt_cache_retention`, `verbosity`, `store: false`, `stream_options.include_obfuscation` | inert |
 //! | `logprobs`, `top_logprobs`, `logit_bias`, `audio`, `modalities` beyond text, `prediction`, `web_search_options`, `functions`, `function_call`, `store: true` | refused |

@@ -34,8 +34,8 @@ fn full() -> (Chat, Vec<String>) {
         model: "m".to_owned(),
         messages: vec![message],
         tools: vec![tool],
-        // Ingest holds the function's name to those of `tools`.
-        tool_choice: Some(ToolChoice::Auto),
+        // Ingest holds it to the names of `tools`; if one of those is masked, so must this be.
+        tool_choice: Some(ToolChoice::Function(mark())),
         parallel_tool_calls: Some(true),
         sampling: Sampling {
             temperature: Some(1.0),
