@@ -26,10 +26,9 @@ pub(super) async fn read(
 ) -> Result<Bytes, Refusal> {
     let bytes_max = limits.body_bytes_max;
     let headers = &incoming.head.headers;
-    let encoding = headers
-        .get(header::CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes);
-    if encoding.is_some_and(|e| !e.is_empty() && !e.eq_ignore_ascii_case(b"identity")) {
+    let plain = |e: &HeaderValue| e.is_empty() || e.as_bytes().eq_ignore_ascii_case(b"identity");
+    // All of them: one that says `identity` does not excuse the next.
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(plain) {
         return Err(Refusal::UnsupportedEncoding);
     }
     let declared = headers

@@ -176,10 +176,11 @@ impl<'d> Fields<'d> {
         for (name, _) in &self.fields {
             self.dropped.count = self.dropped.count.saturating_add(1);
             if self.dropped.names.len() < DROPPED_NAMES_MAX {
-                let path = if self.path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{}.{name}", self.path)
+                let path = match (self.path.is_empty(), name.contains(['.', '['])) {
+                    (true, false) => name.clone(),
+                    (false, false) => format!("{}.{name}", self.path),
+                    // A name that would read as a path is quoted, so that its end is not taken for a name.
+                    (_, true) => format!("{}[{name:?}]", self.path),
                 };
                 self.dropped.names.push(path);
             }
