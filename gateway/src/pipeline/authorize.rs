@@ -31,7 +31,10 @@ pub fn permit(
         at: policy::UnixTime(gw.now().as_second()),
     };
     match policy.authorize(&caller.subject, &ask) {
-        Ok(permit) => Ok(permit),
+        Ok(permit) => {
+            trail.permitted_by(&permit);
+            Ok(permit)
+        }
         Err(Refused::Denied(denied)) => {
             trail.denied_by(policy, &denied);
             Err(Refusal::AccessDenied(denied))

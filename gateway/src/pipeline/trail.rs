@@ -165,6 +165,16 @@ impl Trail {
         }
     }
 
+    /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
+    pub fn permitted_by(&mut self, permit: &Permit) {
+        self.facts.policy = entries::policy_ref(
+            permit.policy_digest(),
+            permit.rule(),
+            permit.profile(),
+            Some(permit.purpose()),
+        );
+    }
+
     /// Notes which rule denied.
     pub fn denied_by(&mut self, policy: &Policy, denied: &Denied) {
         self.facts.policy = denied
@@ -194,12 +204,6 @@ impl Trail {
         let Some(Place::Reserved(reservation)) = self.place.take() else {
             return Err(lost());
         };
-        self.facts.policy = entries::policy_ref(
-            permit.policy_digest(),
-            permit.rule(),
-            permit.profile(),
-            Some(permit.purpose()),
-        );
         let intent = self.facts.intent(permit, target).ok_or_else(lost)?;
         let bodies = vec![bodies::request(chat, &self.facts.dropped)];
         let written = reservation.intent(intent, bodies).await;
@@ -365,9 +369,7 @@ impl Trail {
         told: &Described,
     ) -> Result<Recorded, Refusal> {
         let source = self.facts.src.ip;
-        if matches!(refusal, Refusal::Unauthenticated(_))
-            && !self.gw.connections.may_record_unauthenticated()
-        {
+        if is_before_authentication(refusal) && !self.gw.connections.may_record_unauthenticated() {
             self.gw.connections.count(Closed::Unauthenticated, source);
             return Ok(Recorded::Counted);
         }
@@ -436,6 +438,14 @@ impl Drop for Trail {
             }
         }
     }
+}
+
+/// Refusals that anybody can cause, as often as they like.
+fn is_before_authentication(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Unauthenticated(_) | Refusal::UnknownUrl | Refusal::MethodNotAllowed { .. }
+    )
 }
 
 impl Facts {
