@@ -1,0 +1,5 @@
+fn twice(permit: policy::Permit) -> (policy::Permit, policy::Permit) {
+    (permit.clone(), permit)
+}
+
+fn main() {}

@@ -1,0 +1,108 @@
+//! The log that a gateway left behind, read and verified.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// A closed log.
+pub struct AuditLog {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The folder of certificates and of the officers' key.
+    pub(crate) certs: PathBuf,
+    /// Keeps the folder while the log is looked at.
+    pub(crate) _folder: std::sync::Arc<tempfile::TempDir>,
+}
+
+impl AuditLog {
+    /// Re-reads and verifies the whole log, and that every intent has exactly one outcome.
+    #[track_caller]
+    pub fn check(&self) {
+        if let Err(damage) = audit::verify(&self.dir, audit::VerifyOptions::default()) {
+            panic!("the log does not verify: {damage}");
+        }
+        let intents = self.of_type("req.intent");
+        let outcomes = self.of_type("req.outcome");
+        for intent in &intents {
+            let closed = outcomes
+                .iter()
+                .filter(|outcome| outcome["req"] == intent["req"])
+                .count();
+            assert_eq!(closed, 1, "an intent has exactly one outcome: {intent}");
+        }
+        assert_eq!(
+            intents.len(),
+            outcomes.len(),
+            "no outcome without an intent"
+        );
+    }
+
+    /// Every entry, in order.
+    pub fn entries(&self) -> Vec<Value> {
+        let entries = audit::entries(&self.dir).expect("the log can be read");
+        entries
+            .map(|entry| serde_json::from_slice(&entry.expect("an entry").1).expect("JSON"))
+            .collect()
+    }
+
+    /// The entries of one type.
+    pub fn of_type(&self, kind: &str) -> Vec<Value> {
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry["type"] == kind)
+            .collect()
+    }
+
+    /// The entries about one request.
+    pub fn about(&self, request_id: &str) -> Vec<Value> {
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry["req"] == request_id)
+            .collect()
+    }
+
+    /// The bodies of a request, opened with the officers' key, in the order of its entries.
+    pub fn opened(&self, request_id: &str) -> Vec<String> {
+        let officers = audit::Opener::load(&self.certs.join("officers.key.pem")).unwrap();
+        let mut bodies = Vec::new();
+        for entry in self.about(request_id) {
+            let req = serde_json::from_value(entry["req"].clone()).unwrap();
+            for body in entry["body"].as_array().into_iter().flatten() {
+                let reference: audit::entry::BodyRef =
+                    serde_json::from_value(body.clone()).unwrap();
+                let volume = self.dir.join(format!("content/{:08}", reference.vol));
+                let sealed = std::fs::read(volume).unwrap();
+                let sealed = &sealed[reference.at as usize..][..reference.len as usize];
+                let keyring = self
+                    .dir
+                    .join("keyring")
+                    .join(body["epoch"].as_str().unwrap());
+                let opened = officers
+                    .open(&std::fs::read(keyring).unwrap(), req, &reference, sealed)
+                    .unwrap();
+                bodies.push(String::from_utf8(opened.to_vec()).unwrap());
+            }
+        }
+        bodies
+    }
+
+    /// Every byte of every file of the log, as text where it is text.
+    pub fn raw_text(&self) -> String {
+        String::from_utf8_lossy(&self.raw()).into_owned()
+    }
+
+    /// Every byte of every file of the log.
+    pub fn raw(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut folders = vec![self.dir.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                match entry.file_type().unwrap().is_dir() {
+                    true => folders.push(entry.path()),
+                    false => bytes.extend(std::fs::read(entry.path()).unwrap()),
+                }
+            }
+        }
+        bytes
+    }
+}
