@@ -69,7 +69,10 @@ pub async fn prompt(
     if screening.action == Action::Block {
         return Err(blocked(screening.report, permit));
     }
-    texts::rewrite(&mut chat, screening.rewritten).ok_or(Refusal::ClearanceMismatch)?;
+    if texts::rewrite(&mut chat, screening.rewritten).is_none() {
+        // What cannot be masked where it stands (a number in a schema, say) is blocked.
+        return Err(blocked(screening.report, permit));
+    }
     let clearance = Clearance {
         digest: texts::digest(&chat),
         report: screening.report,
@@ -79,20 +82,15 @@ pub async fn prompt(
 }
 
 fn blocked(report: Report, permit: &Permit) -> Refusal {
-    let decisive = |finding: &&Finding| finding.action == Action::Block;
-    let finding = report
-        .checks
-        .iter()
-        .flat_map(|check| &check.findings)
-        .find(decisive)
-        .cloned();
-    match finding {
-        Some(finding) => Refusal::Content(Box::new(Blocked {
+    let findings = report.checks.iter().flat_map(|check| &check.findings);
+    let strictest = findings.max_by_key(|finding| finding.action).cloned();
+    match strictest {
+        Some(finding) if finding.action >= Action::Redact => Refusal::Content(Box::new(Blocked {
             finding,
             report,
             rule: permit.rule().clone(),
         })),
         // A block that nothing explains is not a verdict.
-        None => Refusal::ClearanceMismatch,
+        _ => Refusal::ClearanceMismatch,
     }
 }
