@@ -108,6 +108,7 @@ async fn begin(show: &Show, options: Options) -> Result<ExitCode, NotStarted> {
         Some(base_url) => next::first_model(base_url).await?,
     };
     if let Some(folder) = options.eject {
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
         next::eject(show, &folder, &behind, &library)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -208,7 +209,7 @@ fn introduce(show: &Show, rig: &Rig, folder: &Folder) {
         .copied()
         .unwrap_or(rig::LOOPBACK);
     let kept = if folder.is_temporary {
-        ", removed at the end (--dir DIR keeps one)"
+        ", gone at the end (--dir keeps one)"
     } else {
         ""
     };

@@ -43,6 +43,8 @@ pub(super) struct Told {
     pub(super) verdict: Verdict,
     /// The rest of the verdict, in lines that fit.
     pub(super) what: Vec<String>,
+    /// What somebody might believe now, and should not. Mostly empty.
+    pub(super) not_proved: Vec<String>,
     /// Rule with file and line, JSON path, entries.
     pub(super) place: Vec<String>,
     pub(super) time: String,

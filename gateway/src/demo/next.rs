@@ -1,7 +1,7 @@
 //! Before and after the tour: a server behind it, the set-up as files, and lines to copy.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -63,14 +63,15 @@ pub(super) fn eject(
         key_lifetime: EJECTED_KEY_LIFETIME,
     })?;
     let shown = folder.display();
-    show.heading("Written");
+    show.heading(&format!("Written to {shown}"));
     for (file, about) in EJECTED {
-        show.line(&format!("  {shown}/{file:<18} {about}"));
+        show.line(&format!("  {file:<16} {about}"));
     }
     show.heading("Next");
     let config = folder.join(files::CONFIG);
     for verb in ["check", "serve"] {
-        show.copyable(&format!("portcullis {verb} --config {}", quoted(&config)));
+        let command = format!("{} {verb} --config {}", this_program(), quoted(&config));
+        show.copyable(&command);
     }
     show.heading("Then, in another shell");
     setting(show, folder, EJECTED_PORT, &key);
@@ -126,7 +127,12 @@ pub(super) fn invite(show: &Show, rig: &Rig) {
         show.copyable(line);
     }
     show.heading("the log, while it is being written");
-    show.copyable(&format!("portcullis audit verify {}", quoted(&rig.log())));
+    show.copyable(&format!(
+        "{} audit verify {} \\",
+        this_program(),
+        quoted(&rig.log())
+    ));
+    show.copyable(&format!("  --key '{}'", rig.running.verify_key));
 }
 
 /// The SDK reads its address and key from the environment; TLS trusts the demo's CA alone.
@@ -153,13 +159,24 @@ fn setting(show: &Show, folder: &Path, port: u16, key: &str) {
 }
 
 fn curl(show: &Show, model: &str, text: &str) {
-    show.copyable("curl --cacert \"$CA\" \"$OPENAI_BASE_URL/chat/completions\" \\");
+    show.copyable("curl -sS --cacert \"$CA\" \"$OPENAI_BASE_URL/chat/completions\" \\");
     show.copyable("  -H \"Authorization: Bearer $OPENAI_API_KEY\" \\");
     show.copyable("  -H \"Content-Type: application/json\" \\");
     show.copyable(&format!(
         "  -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\","
     ));
-    show.copyable(&format!("       \"content\":\"{text}\"}}]}}'"));
+    show.copyable(&format!("       \"content\":\"{text}\"}}]}}'; echo"));
+}
+
+/// How another shell finds this program: by its name, if this one did.
+fn this_program() -> String {
+    let called = std::env::args_os().next().map(PathBuf::from);
+    match called {
+        Some(called) if called.components().count() > 1 => {
+            quoted(&std::env::current_exe().unwrap_or(called))
+        }
+        _ => env!("CARGO_BIN_NAME").to_owned(),
+    }
 }
 
 /// A path that a shell reads as one word.

@@ -54,7 +54,7 @@ pub(super) struct Rig {
     /// Background work of the demo's clients.
     pub(super) tasks: Tasks,
     /// What an earlier beat left for a later one: the entry to damage.
-    pub(super) witness: Option<Record>,
+    pub(super) to_damage: Option<Record>,
     client: Client,
     connection: Option<Connection>,
     last_request: String,
@@ -104,7 +104,7 @@ impl Rig {
             tap,
             started_in: begun.elapsed(),
             tasks,
-            witness: None,
+            to_damage: None,
             client,
             connection,
             last_request: String::new(),

@@ -88,6 +88,7 @@ impl Show {
     pub(super) fn told(&self, told: &Told) {
         let word = format!("{:<11}", told.verdict.word());
         self.block(&self.ink(colour_of(told.verdict), &word), &told.what);
+        self.block(&self.ink(Ink::Dim, "not proved "), &told.not_proved);
         self.block(&self.ink(Ink::Dim, "where      "), &told.place);
         self.block(
             &self.ink(Ink::Dim, "time       "),

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::super::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same};
-use super::super::files::MODEL;
-use super::super::record;
-use super::super::rig::{Rig, streamed};
+use crate::demo::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same};
+use crate::demo::record;
+use crate::demo::rig::{Rig, streamed};
 
 pub(super) const LEAKED_KEY: Beat = Beat {
     says: "The answer leaks a cloud key, three characters at a time.",
@@ -68,6 +67,7 @@ async fn a_split_key_is_redacted(rig: &mut Rig) -> Result<Told, Surprise> {
             format!("\"{content}\""),
             format!("none of the {} bytes on the wire is of the key", wire.len()),
         ],
+        not_proved: Vec::new(),
         place: vec![
             format!("{}, {} found {}", hit.path, hit.detector, hit.label),
             format!("entries {} and {}", intent.index, outcome.index),
@@ -84,11 +84,6 @@ async fn a_forbidden_argument_is_stopped(rig: &mut Rig) -> Result<Told, Surprise
         let tool = json!({ "type": "function", "function": { "name": "run_sql", "parameters": parameters } });
         fields.insert("tools".to_owned(), json!([tool]));
     }
-    same(
-        "the model that is asked",
-        ask.get("model").and_then(|m| m.as_str()),
-        Some(MODEL),
-    )?;
     let reply = rig.ask(&ask).await?;
 
     same("the status", reply.status, 200)?;
@@ -118,6 +113,7 @@ async fn a_forbidden_argument_is_stopped(rig: &mut Rig) -> Result<Told, Surprise
     Ok(Told {
         verdict: Verdict::Stopped,
         what: vec!["finish_reason content_filter; your app got no tool call".to_owned()],
+        not_proved: Vec::new(),
         place: vec![
             hit.path.clone(),
             format!("{} found {}", hit.detector, hit.label),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use audit::{Fault, Reason, State};
 use tokio::time::Instant;
 
-use super::super::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
-use super::super::record;
-use super::super::rig::{Rig, question};
+use crate::demo::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
+use crate::demo::record;
+use crate::demo::rig::{Rig, question};
 
 pub(super) const DISK_FULL: Beat = Beat {
     says: "The log's disk is full: what cannot be recorded is not done.",
@@ -78,9 +78,10 @@ async fn a_full_disk_refuses(rig: &mut Rig) -> Result<Told, Surprise> {
     Ok(Told {
         verdict: Verdict::Refused,
         what: vec![
-            format!("{answered} more had room set aside; then 503 audit_unavailable,"),
-            "and the model heard nothing. With room again: answered.".to_owned(),
+            "503 audit_unavailable, and the model heard nothing".to_owned(),
+            format!("({answered} before it fitted into space set aside; after it: 200)"),
         ],
+        not_proved: Vec::new(),
         place: vec![
             format!("entry {} degraded: full", degraded.index),
             format!(
@@ -151,6 +152,7 @@ async fn a_hung_classifier_refuses(rig: &mut Rig) -> Result<Told, Surprise> {
     Ok(Told {
         verdict: Verdict::Refused,
         what: vec!["503 guardrail_unavailable, and the model heard nothing".to_owned()],
+        not_proved: Vec::new(),
         place: vec![format!(
             "entry {}, type {}: undecided is not \"passed\"",
             entry.index,

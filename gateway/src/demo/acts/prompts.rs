@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::super::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
-use super::super::files::{Behind, DENIED_MODEL, MODEL};
-use super::super::record;
-use super::super::rig::{Rig, streamed};
+use crate::demo::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
+use crate::demo::client::ClientError;
+use crate::demo::files::{Behind, DENIED_MODEL, MODEL};
+use crate::demo::record;
+use crate::demo::rig::{Rig, question, streamed};
 
 pub(super) const STREAMED: Beat = Beat {
     says: "Your app asks, and the answer streams, each word judged before it leaves.",
@@ -40,11 +41,11 @@ async fn an_answer_streams(rig: &mut Rig) -> Result<Told, Surprise> {
     let mut begun = rig
         .begin(&streamed("Hello! In a sentence, what are you?"))
         .await?;
+    same("the status", begun.status, 200)?;
     let first_word = some("a first word", begun.first_word().await.map_err(asking)?)?;
     let disk = flushing(rig).saturating_sub(before).min(first_word);
     let reply = begun.finish().await.map_err(asking)?;
 
-    same("the status", reply.status, 200)?;
     holds(
         "a stream with its end mark",
         reply.is_complete(),
@@ -79,7 +80,7 @@ async fn an_answer_streams(rig: &mut Rig) -> Result<Told, Surprise> {
             intent.index, outcome.index
         ),
     ];
-    rig.witness = Some(intent);
+    rig.to_damage = Some(intent);
     Ok(Told {
         verdict: Verdict::Answered,
         what: vec![format!(
@@ -87,9 +88,10 @@ async fn an_answer_streams(rig: &mut Rig) -> Result<Told, Surprise> {
             words.split_whitespace().count(),
             reply.pieces
         )],
+        not_proved: Vec::new(),
         place,
         time: format!(
-            "first word after {}, {} of it the disk; all after {}",
+            "first word {}, of which the disk {}; the whole {}",
             Took(first_word),
             Took(disk),
             Took(reply.took)
@@ -123,6 +125,7 @@ async fn a_visible_model_is_denied(rig: &mut Rig) -> Result<Told, Surprise> {
     Ok(Told {
         verdict: Verdict::Denied,
         what: vec!["403 access_denied: that rule wants a hardware key".to_owned()],
+        not_proved: Vec::new(),
         place: vec![entry.rule()?, format!("entry {}", entry.index)],
         time: Took(reply.took).to_string(),
     })
@@ -131,9 +134,7 @@ async fn a_visible_model_is_denied(rig: &mut Rig) -> Result<Told, Surprise> {
 async fn personal_data_is_masked(rig: &mut Rig) -> Result<Told, Surprise> {
     const NUMBER: &str = "078-05-1120";
     let reply = rig
-        .ask(&super::super::rig::question(&format!(
-            "Please repeat: my SSN is {NUMBER}."
-        )))
+        .ask(&question(&format!("Please repeat: my SSN is {NUMBER}.")))
         .await?;
 
     same("the status", reply.status, 200)?;
@@ -157,7 +158,8 @@ async fn personal_data_is_masked(rig: &mut Rig) -> Result<Told, Surprise> {
     }
     Ok(Told {
         verdict: Verdict::Redacted,
-        what: vec!["the model saw".to_owned(), format!("\"{seen}\"")],
+        what: vec![format!("the model saw \"{seen}\"")],
+        not_proved: Vec::new(),
         place: vec![
             format!("{}, {} found {}", hit.path, hit.detector, hit.label),
             format!("entries {} and {}", intent.index, outcome.index),
@@ -210,6 +212,7 @@ async fn an_injected_tool_result_is_blocked(rig: &mut Rig) -> Result<Told, Surpr
             "400 content_filter: {} {:.2}, blocks from {:.2}",
             hit.label, hit.score, hit.threshold
         )],
+        not_proved: Vec::new(),
         place: vec![
             format!("{}, an ONNX model: {}", hit.path, hit.detector),
             format!("entry {}", entry.index),
@@ -218,6 +221,6 @@ async fn an_injected_tool_result_is_blocked(rig: &mut Rig) -> Result<Told, Surpr
     })
 }
 
-fn asking(error: super::super::client::ClientError) -> Surprise {
+fn asking(error: ClientError) -> Surprise {
     Surprise::failed("asking", error)
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use audit::{Damage, Proof, VerifyOptions};
 use tokio::time::Instant;
 
-use super::super::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
-use super::super::record::Record;
-use super::super::rig::Rig;
+use crate::demo::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
+use crate::demo::record::Record;
+use crate::demo::rig::Rig;
 
 pub(super) const FLIPPED: Beat = Beat {
     says: "Somebody flips one bit of one entry in a copy of this log.",
@@ -18,7 +18,7 @@ pub(super) const FLIPPED: Beat = Beat {
 };
 
 pub(super) const PROVED: Beat = Beat {
-    says: "What this log proves to a stranger, and what it does not.",
+    says: "What a stranger can prove from the log's files, and what not.",
     needs: Needs::AnyModel,
     play: |rig| Box::pin(what_is_proved(rig)),
 };
@@ -28,7 +28,7 @@ async fn a_flipped_bit_is_found(rig: &mut Rig) -> Result<Told, Surprise> {
     let (log, copy) = (rig.log(), rig.folder.join("flipped"));
     copy_folder(&log, &copy).map_err(|e| Surprise::failed("copying the log", e))?;
     same("the copy before the flip", verified(rig, &copy).err(), None)?;
-    let target = some("the first answer's intent", rig.witness.clone())?;
+    let target = some("the first answer's intent", rig.to_damage.clone())?;
     let (file, entry_at, bit_at) = flip(&copy, &target)?;
 
     let begun = Instant::now();
@@ -57,10 +57,12 @@ async fn a_flipped_bit_is_found(rig: &mut Rig) -> Result<Told, Surprise> {
     let shown = file.strip_prefix(&copy).unwrap_or(&file).display();
     Ok(Told {
         verdict: Verdict::Found,
-        what: vec![format!("verify names entry {} and its place", target.index)],
-        place: vec![format!(
-            "{shown}, the entry at byte {named} (flipped: byte {bit_at})"
-        )],
+        what: vec![format!("verify names entry {} and the place", target.index)],
+        not_proved: Vec::new(),
+        place: vec![
+            format!("{shown}, byte {named}: there the entry begins"),
+            format!("(flipped: byte {bit_at})"),
+        ],
         time: Took(took).to_string(),
     })
 }
@@ -88,19 +90,22 @@ async fn what_is_proved(rig: &mut Rig) -> Result<Told, Surprise> {
         verdict: Verdict::Proved,
         what: vec![
             format!(
-                "{} entries in one Merkle tree under a signed root;",
+                "{} entries make one Merkle tree, its root signed;",
                 proof.size
             ),
+            format!("{} intents have one outcome each;", proof.intents),
             format!(
-                "{} intents, each with one outcome; {} bodies, sealed and whole",
-                proof.intents, proof.bodies
+                "{} sealed bodies are those that the entries name",
+                proof.bodies
             ),
-            "Not proved: that nobody with this disk and this key rewrote it all,".to_owned(),
-            "until a checkpoint has left the machine; that the detectors catch".to_owned(),
-            "everything; that a clock was right. (A kill shows order and recovery;".to_owned(),
-            "that flushed means flushed is for the crash simulator in the tests.)".to_owned(),
         ],
-        place: vec!["log/checkpoint; check it with `portcullis audit verify`".to_owned()],
+        not_proved: vec![
+            "that whoever holds the log's key did not rewrite it, or cut".to_owned(),
+            "its end off: keep a checkpoint on another machine;".to_owned(),
+            "that the clock was right, that the guards catch everything,".to_owned(),
+            "that the gateway did what it wrote".to_owned(),
+        ],
+        place: vec!["log/checkpoint".to_owned()],
         time: Took(took).to_string(),
     })
 }
