@@ -8,6 +8,7 @@
 
 mod answers;
 mod bad_input;
+mod bench;
 mod blocked;
 mod denied;
 mod edges;
