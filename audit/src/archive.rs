@@ -9,11 +9,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::checkpoint::{BadCheckpoint, Checkpoint, VerifyKey};
 use crate::content::volume_path;
-use crate::entry::{BodyRef, EntryIndex};
+use crate::entry::{BodyRef, EntryIndex, RequestId, Tag};
 use crate::merkle::Hash;
 use crate::publisher::{CHECKPOINT, KEYRING};
+use crate::seal::{Opener, Unopened};
 use crate::storage::{DiskStorage, Storage};
 use crate::tail::{Damage, DamageKind, Tail};
 use crate::tiles::{TileId, WIDTH, leaves};
@@ -128,7 +131,7 @@ impl Archive<'_> {
     }
 
     /// The file of an epoch's key.
-    pub(crate) fn keyring(&self, epoch: crate::entry::Tag) -> Result<(PathBuf, Vec<u8>), Damage> {
+    pub(crate) fn keyring(&self, epoch: Tag) -> Result<(PathBuf, Vec<u8>), Damage> {
         let path = self.dir.join(KEYRING).join(epoch.to_string());
         let bytes = self
             .storage
@@ -136,6 +139,36 @@ impl Archive<'_> {
             .map_err(|error| Damage::unreadable(&path, &error))?;
         Ok((path, bytes))
     }
+}
+
+/// Why a body cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// Its files are not as they were, or it is not published yet.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    /// It does not open.
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
+}
+
+/// Opens one of the bodies that an entry refers to, once it is published. `req` is the entry's.
+///
+/// # Errors
+/// [`BodyError`].
+pub fn open_body(
+    dir: &Path,
+    opener: &Opener,
+    req: RequestId,
+    body: &BodyRef,
+) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+    let storage = DiskStorage::existing(dir).map_err(|error| Damage::unreadable(dir, &error))?;
+    let archive = Archive {
+        storage: &storage,
+        dir,
+    };
+    let (_, keyring) = archive.keyring(body.epoch)?;
+    Ok(opener.open(&keyring, req, body, &archive.body(body)?)?)
 }
 
 /// How wide a tile is in the tree of `size` leaves.

@@ -149,7 +149,9 @@ pub(crate) struct Live {
     pub(crate) id: u64,
     pub(crate) file: Arc<dyn File>,
     pub(crate) nonce: u64,
+    /// The tree at its beginning.
     pub(crate) base_size: u64,
+    pub(crate) base_root: [u8; 32],
     /// Where its frames begin, and where its last commit ends.
     pub(crate) start: u64,
     pub(crate) end: u64,
@@ -364,9 +366,20 @@ impl Shared {
     /// A place for an intent or refusal and its outcome, with space for both, or the reason why
     /// there is none. Refusals for want of a record are counted, and the count becomes an entry.
     pub(crate) fn reserve(self: &Arc<Self>) -> Result<Place, Unavailable> {
+        self.grant(|desk, want| desk.refuse(want, self.clock.now()))
+    }
+
+    /// A place for one entry without a request: nobody is refused for want of it.
+    pub(crate) fn reserve_one(self: &Arc<Self>) -> Result<Place, Unavailable> {
+        let mut place = self.grant(|_, _| {})?;
+        drop(place.split_first());
+        Ok(place)
+    }
+
+    fn grant(self: &Arc<Self>, note: impl FnOnce(&mut Desk, Reason)) -> Result<Place, Unavailable> {
         let charge = 2 * SLOT;
         let mut desk = self.desk();
-        let refusal = if desk.phase != Phase::Serving {
+        let want = if desk.phase != Phase::Serving {
             return Err(Unavailable::Closed);
         } else if self.busy_for() > self.settings.commit_timeout {
             Reason::Stalled
@@ -385,17 +398,23 @@ impl Shared {
                 charge,
             });
         };
-        desk.refuse(refusal, self.clock.now());
+        note(&mut desk, want);
         self.work.notify_one();
         self.chores.notify_all();
-        Err(refusal.into())
+        Err(want.into())
     }
 
-    /// A place for one entry without a request.
-    pub(crate) fn reserve_one(self: &Arc<Self>) -> Result<Place, Unavailable> {
-        let mut place = self.reserve()?;
-        drop(place.split_first());
-        Ok(place)
+    /// Counts a request that had a place, and was refused because it needs more space than there is.
+    pub(crate) fn refuse_for_want(&self) {
+        let mut desk = self.desk();
+        if desk.episode.is_some() || !desk.covers(desk.usable / 2) {
+            desk.refuse(Reason::Full, self.clock.now());
+            drop(desk);
+            self.work.notify_one();
+        } else {
+            // Only it is too large; others are served. No time without space, then: it would end at once.
+            desk.refused += 1;
+        }
     }
 
     /// Queues something. Given back when the log is closed.

@@ -306,6 +306,27 @@ pub enum OutcomeStatus {
     Shutdown,
 }
 
+impl OutcomeStatus {
+    /// The word in entries.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OutcomeStatus::Completed => "completed",
+            OutcomeStatus::Blocked => "blocked",
+            OutcomeStatus::UpstreamError => "upstream_error",
+            OutcomeStatus::UpstreamTimeout => "upstream_timeout",
+            OutcomeStatus::UpstreamIncomplete => "upstream_incomplete",
+            OutcomeStatus::UpstreamAuth => "upstream_auth",
+            OutcomeStatus::ClientGone => "client_gone",
+            OutcomeStatus::GuardrailUnavailable => "guardrail_unavailable",
+            OutcomeStatus::AuditUnavailable => "audit_unavailable",
+            OutcomeStatus::Overloaded => "overloaded",
+            OutcomeStatus::Abandoned => "abandoned",
+            OutcomeStatus::UnknownCrash => "unknown_crash",
+            OutcomeStatus::Shutdown => "shutdown",
+        }
+    }
+}
+
 /// Token counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -347,6 +368,12 @@ pub struct Outcome {
     pub ms_first_byte: Option<u32>,
     /// Bytes of answer text released before this.
     pub released_bytes: u64,
+    /// Fields of the upstream's answer that nobody knows, and that were dropped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stripped: u32,
+    /// Whether the upstream went on after its end mark.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub spoke_after_end: bool,
 }
 
 impl Outcome {
@@ -364,6 +391,8 @@ impl Outcome {
             ms_total: 0,
             ms_first_byte: None,
             released_bytes: 0,
+            stripped: 0,
+            spoke_after_end: false,
         }
     }
 }
@@ -668,5 +697,10 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
-#[cfg(test)]
-mod tests;
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

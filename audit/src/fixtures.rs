@@ -1,9 +1,20 @@
-//! Entries for tests: one of each, small and complete.
+//! For tests: entries, small and complete, and a bench with a log on it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::checkpoint::Origin;
+use crate::checkpoint::{Origin, Signer};
+use crate::clock::SystemClock;
 use crate::entry::*;
+use crate::log::Log;
+use crate::recover::{OpenError, Recovery};
+use crate::seal::{Opener, Sealer};
+use crate::settings::Settings;
+use crate::storage::{DiskStorage, Faults, FaultyStorage, Storage};
+use crate::tail::Damage;
+use crate::verify::{Proof, VerifyOptions, verify};
 
 pub(crate) fn origin() -> Origin {
     Origin::new("gw1.agency.example/audit").expect("an origin")
@@ -120,5 +131,97 @@ pub(crate) fn refusal(n: u64) -> Refusal {
         policy: Some(policy()),
         checks: Vec::new(),
         dropped: 1,
+    }
+}
+
+/// A folder, the keys, and whatever is needed to open a log there again and again.
+pub(crate) struct Bench {
+    folder: tempfile::TempDir,
+    pub(crate) signer: Signer,
+    pub(crate) opener: Opener,
+    pub(crate) settings: Settings,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Bench {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let settings = Settings {
+            queue_max: 64,
+            segment_bytes: 256 * 1024,
+            checkpoint_every: Duration::from_millis(20),
+            commit_timeout: Duration::from_millis(300),
+            ..Settings::new(folder.path().join("audit"), origin())
+        };
+        Bench {
+            folder,
+            signer: Signer::generate(origin()).expect("a key"),
+            opener: Opener::generate().expect("a key"),
+            settings,
+        }
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.settings.dir.clone()
+    }
+
+    /// Another folder beside the log's.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn open(&self) -> Log {
+        self.try_open(self.disk()).expect("the log opens").0
+    }
+
+    pub(crate) fn open_faulty(&self) -> (Log, Faults) {
+        let (storage, faults) = FaultyStorage::new(self.disk());
+        (
+            self.try_open(Arc::new(storage)).expect("the log opens").0,
+            faults,
+        )
+    }
+
+    pub(crate) fn disk(&self) -> Arc<dyn Storage> {
+        Arc::new(DiskStorage::new(&self.dir()).expect("a folder"))
+    }
+
+    pub(crate) fn try_open(&self, storage: Arc<dyn Storage>) -> Result<(Log, Recovery), OpenError> {
+        let sealer = Sealer::new(self.opener.recipient());
+        Log::open(
+            self.settings.clone(),
+            storage,
+            self.signer.clone(),
+            sealer,
+            Arc::new(SystemClock),
+        )
+    }
+
+    pub(crate) fn try_verify(&self) -> Result<Proof, Damage> {
+        let options = VerifyOptions {
+            vkey: Some(self.signer.verify_key()),
+            ..VerifyOptions::default()
+        };
+        verify(&self.dir(), options)
+    }
+
+    pub(crate) fn verify(&self) -> Proof {
+        self.try_verify()
+            .unwrap_or_else(|damage| panic!("{damage}"))
+    }
+
+    /// The entries, parsed.
+    pub(crate) fn entries(&self) -> Vec<StoredEntry> {
+        let entries = crate::entries(&self.dir()).expect("a log");
+        entries
+            .map(|entry| parse(&entry.expect("an entry").1).expect("an entry"))
+            .collect()
+    }
+
+    /// How often each type of entry occurs.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.entries()
+            .iter()
+            .filter(|stored| stored.entry.kind() == kind)
+            .count()
     }
 }

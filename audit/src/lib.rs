@@ -40,6 +40,14 @@
 //! a segment. The write-ahead log: 64 segments. Memory: the queue, a segment while publishing, and
 //! 256 entries at the tree's edge.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::indexing_slicing,
+        reason = "a test that indexes wrongly fails, and that is what it is for"
+    )
+)]
+
 mod archive;
 mod checkpoint;
 mod clock;
@@ -51,6 +59,7 @@ mod fixtures;
 mod keyfile;
 mod log;
 mod merkle;
+mod proof;
 mod publisher;
 mod recover;
 mod seal;
@@ -65,7 +74,7 @@ mod tiles;
 mod verify;
 mod wal;
 
-pub use archive::{Entries, entries};
+pub use archive::{BodyError, Entries, entries, open_body};
 pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, VerifyKey};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{
@@ -76,6 +85,7 @@ pub use entry::{
 };
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
 pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
+pub use proof::{ProofError, prove_consistency, prove_inclusion};
 pub use recover::{OpenError, Recovery};
 pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
 pub use settings::Settings;

@@ -534,7 +534,9 @@ impl Shared {
         let sealed = self.seal(req, &bodies).ok_or(Unavailable::Failed)?;
         let payload = Payload::fit(entry, ROOM).ok_or(Unavailable::Full)?;
         let job = Job::new(payload, sealed, Vec::new(), None, Then::Nobody);
-        place.grow(job.cost)?;
+        place
+            .grow(job.cost)
+            .inspect_err(|_| self.refuse_for_want())?;
         Ok(job)
     }
 

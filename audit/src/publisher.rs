@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use crate::checkpoint::{KeyError, Origin, Signer};
 use crate::content::{Spot, volume_path};
-use crate::desk::{Durable, Live, Phase, Published, Shared, Spare};
+use crate::desk::{Live, Phase, Published, Shared, Spare};
 use crate::entry::{Digest, Entry, Epoch, Nothing};
 use crate::merkle::leaf_hash;
 use crate::seal::{EpochKey, Sealer};
@@ -79,6 +79,13 @@ pub(crate) struct Copied {
     pub(crate) offset: u64,
 }
 
+/// A tree that was committed.
+#[derive(Clone, Copy)]
+struct Target {
+    size: u64,
+    root: [u8; 32],
+}
+
 /// Why publishing did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PublishError {
@@ -117,10 +124,13 @@ impl Publisher {
     pub(crate) fn run(mut self) {
         let every = self.shared.settings.checkpoint_every;
         loop {
-            // Early when a segment's worth waits: the write-ahead log is not an archive.
+            // Early when a segment's worth waits: the write-ahead log is not an archive. But not when
+            // that has just failed: it would fail again, and again.
             let copied = self.copied.segment;
             self.shared.wait_for_chore(every, |desk| {
-                desk.live.len() > 2 && desk.live.front().is_some_and(|live| live.id == copied)
+                desk.live.len() > 2
+                    && desk.live.front().is_some_and(|live| live.id == copied)
+                    && !desk.publishing_fails
             });
             if self.shared.desk().phase == Phase::Written {
                 return self.finish();
@@ -132,9 +142,15 @@ impl Publisher {
     /// One turn: publish, then the small chores.
     pub(crate) fn turn(&mut self) {
         let published = self.publish();
-        self.shared.desk().publishing_fails = published.is_err();
-        if let Err(error) = published {
-            tracing::warn!(%error, "the audit log cannot be published; entries stay in its write-ahead log");
+        let fails = published.is_err();
+        let failed = std::mem::replace(&mut self.shared.desk().publishing_fails, fails);
+        match published {
+            // Once: the metrics and `readyz` go on saying it.
+            Err(error) if !failed => {
+                tracing::warn!(%error, "the audit log cannot be published; entries stay in its write-ahead log");
+            }
+            Ok(()) if failed => tracing::info!("the audit log is published again"),
+            _ => {}
         }
         if self.epoch_since.elapsed() > EPOCH {
             self.begin_epoch();
@@ -142,32 +158,56 @@ impl Publisher {
         self.beat();
     }
 
-    /// Steps 1 to 4, as far as there is anything to do.
+    /// Steps 1 to 4, as far as there is anything to do. Of a backlog, one segment after the other:
+    /// each comes back as a spare, so that on a full disk a little room is enough to go on.
     pub(crate) fn publish(&mut self) -> Result<(), PublishError> {
-        let (live, target) = {
-            let desk = self.shared.desk();
-            (desk.live.iter().cloned().collect::<Vec<_>>(), desk.durable)
+        loop {
+            let (live, target, last) = self.next_target();
+            if target.size > self.copied.edge.size() {
+                self.partials.extend(partials(target.size));
+                let (copied, written) = self.copy(&live, target)?; // 1
+                self.storage
+                    .sync_files(&self.shared.settings.dir, &written)?; // 2
+                self.copied = copied;
+            }
+            if self.copied.edge.size() > self.signed {
+                self.sign()?; // 3
+            }
+            self.retire()?; // 4
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The live segments, up to where to publish them next, and whether that is all there is.
+    fn next_target(&self) -> (Vec<Live>, Target, bool) {
+        let desk = self.shared.desk();
+        let live: Vec<Live> = desk.live.iter().cloned().collect();
+        let begins = |segment: &Live| Target {
+            size: segment.base_size,
+            root: segment.base_root,
         };
-        if target.size > self.copied.edge.size() {
-            self.partials.extend(partials(target.size));
-            let (copied, written) = self.copy(&live, target)?; // 1
-            self.storage.sync_files(&self.shared.settings.dir, &written)?; // 2
-            self.copied = copied;
-        }
-        if self.copied.edge.size() > self.signed {
-            self.sign()?; // 3
-        }
-        self.retire()?; // 4
-        Ok(())
+        let copied = self.copied.edge.size();
+        let end_of_segment = live.iter().map(begins).find(|next| next.size > copied);
+        let end = Target {
+            size: desk.durable.size,
+            root: desk.durable.root,
+        };
+        let target = end_of_segment.unwrap_or(end);
+        (live, target, end_of_segment.is_none())
     }
 
     // 1. Copy.
     fn copy(
         &mut self,
         live: &[Live],
-        target: Durable,
+        target: Target,
     ) -> Result<(Copied, Vec<PathBuf>), PublishError> {
         let mut copied = self.copied.clone();
+        // A small tree's upper tiles stay as wide as they were: those are synced, and may be under a
+        // checkpoint, which must never stand on a file that is being written.
+        let synced = partials(copied.edge.size());
         let mut files = Files {
             publisher: self,
             written: Vec::new(),
@@ -177,13 +217,17 @@ impl Publisher {
             .iter()
             .position(|segment| segment.id == copied.segment)
             .unwrap_or(0);
-        for segment in live.iter().skip(resume) {
+        let up_to_target = |segment: &&Live| segment.base_size < target.size;
+        for segment in live.iter().skip(resume).take_while(up_to_target) {
             if segment.id != copied.segment {
                 (copied.segment, copied.offset) = (segment.id, segment.start);
             }
             copy_segment(&mut copied, segment, target.size, &mut files)?;
         }
-        for tile in partials(target.size) {
+        for tile in partials(target.size)
+            .into_iter()
+            .filter(|tile| !synced.contains(tile))
+        {
             files.tile(tile, copied.edge.partial(tile))?;
         }
         let read_back = (copied.edge.size(), copied.edge.frontier().root());
@@ -216,7 +260,10 @@ impl Publisher {
     /// Removes the partial tiles that are no longer needed. One that cannot be removed is a true
     /// beginning of its tile, and harmless.
     fn drop_partials(&mut self, needed: &[TileId]) {
-        let (needed, dropped) = self.partials.drain(..).partition(|tile| needed.contains(tile));
+        let (needed, dropped) = self
+            .partials
+            .drain(..)
+            .partition(|tile| needed.contains(tile));
         self.partials = needed;
         for tile in dropped {
             let path = self.shared.settings.dir.join(tile.path());
@@ -257,8 +304,11 @@ impl Publisher {
     /// Ends the log in order: everything under a checkpoint, and one small segment that says so.
     fn finish(mut self) {
         self.shared.wait_until_made();
-        let closed = self
-            .publish()
+        let published = self.publish();
+        if published.is_ok() {
+            self.drop_partials(&partials(self.signed)); // no reader is on its way to the older ones
+        }
+        let closed = published
             .map_err(|error| error.to_string())
             .and_then(|()| self.leave_clean().map_err(|error| error.to_string()));
         if let Err(error) = closed {

@@ -463,6 +463,7 @@ fn desk(settings: &Settings, storage: &dyn Storage, state: &State) -> io::Result
             file: Arc::from(storage.open(&found.path)?),
             nonce: found.header.nonce,
             base_size: found.header.base.size,
+            base_root: found.header.base.root,
             start: found.start,
             end,
             failed: true, // of an earlier life: read, and not used again

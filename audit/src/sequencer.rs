@@ -522,6 +522,7 @@ impl Segment {
             file,
             nonce: self.nonce,
             base_size: header.base.size,
+            base_root: header.base.root,
             start,
             end: start,
             failed: false,

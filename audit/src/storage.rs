@@ -16,7 +16,9 @@
 //! - **Overwriting needs no space.** A range that was written and synced once can be overwritten
 //!   when the disk is full. (True of ext4 and xfs; a copy-on-write file system does not promise it,
 //!   and there a full disk is met as a failed write.)
-//! - **A write may be torn** at any byte, whatever its size.
+//! - **A write may be torn** at any byte, whatever its size; but it changes no byte outside its range,
+//!   even in the same sector ("powersafe overwrite"). The next batch of a segment begins in the middle
+//!   of a sector whose first half is committed.
 
 use std::any::Any;
 use std::io;

@@ -2,8 +2,9 @@
 //!
 //! A spare is a file of [`Settings::segment_bytes`](crate::Settings) zeros, written out and flushed,
 //! with its name synced. Zeros rather than `fallocate`: blocks that were only reserved must be
-//! marked as written in the journal at the first flush that touches them, which makes that flush
-//! several times as long (`FORMAT.md` has the figures); and they would not do on every file system.
+//! marked as written, in the journal, by the first flush that touches them. Measured with 16 KiB
+//! writes on a busy ext4 disk: fdatasync 4.4 ms in the mean and 11.8 ms at p99 over zeros, 5.2 and
+//! 17.9 ms over `fallocate`, 6.4 and 19.5 ms when appending.
 //!
 //! *A crash while a spare is made* leaves a short file without a header; recovery removes it.
 
@@ -58,10 +59,12 @@ impl Storekeeper {
             match spare {
                 Ok(spare) => desk.supply(spare),
                 Err(error) => {
-                    desk.supply_fails = true;
+                    let failed = std::mem::replace(&mut desk.supply_fails, true);
                     drop(desk);
                     self.shared.wake_all();
-                    tracing::warn!(%error, "no space can be set aside for the audit log");
+                    if !failed {
+                        tracing::warn!(%error, "no space can be set aside for the audit log");
+                    }
                     return Err(error);
                 }
             }

@@ -124,7 +124,10 @@ pub(crate) fn verify_in(
             Ok(end) => break end,
             // The log is being written: what we looked for may have been replaced meanwhile.
             Err(damage) => match inspector.checkpoint()? {
-                Some(moved) if moved.size > size_of(published.as_ref()) => published = Some(moved),
+                Some(moved) if moved.size > size_of(published.as_ref()) => {
+                    inspector.step_back(size_of(published.as_ref()));
+                    published = Some(moved);
+                }
                 _ => return Err(damage),
             },
         }
@@ -186,6 +189,14 @@ impl Inspector<'_, '_> {
             self.tree(checkpoint)?;
         }
         self.tail(checkpoint)
+    }
+
+    /// After a pass that failed: where it failed in the tail, the tree up to `published` holds and is
+    /// kept; where it failed within the tree, reading begins anew.
+    fn step_back(&mut self, published: u64) {
+        if self.edge.size() != published {
+            (self.edge, self.state) = (Edge::default(), State::default());
+        }
     }
 
     // 2. The tree.
@@ -386,12 +397,18 @@ impl Inspector<'_, '_> {
     /// the checkpoint: copied, and not yet signed for. Or it is what a crash left of such a copy:
     /// nobody can rely on it, because no checkpoint ever needed it.
     fn leftover_tile(&self, below: &Path, path: &Path, published: u64) -> Result<bool, Damage> {
-        let Some(tile) = TileId::parse(below) else { return Ok(false) };
+        let Some(tile) = TileId::parse(below) else {
+            return Ok(false);
+        };
         if tile.width >= width_at(tile.level, tile.number, published) {
             return Ok(true);
         }
         let whole = self.archive.tile(tile.level, tile.number, published)?;
-        let part = self.archive.storage.read(path).map_err(|error| Damage::unreadable(path, &error))?;
+        let part = self
+            .archive
+            .storage
+            .read(path)
+            .map_err(|error| Damage::unreadable(path, &error))?;
         let ends = match tile.level {
             Some(_) => part.len() as u64 == 32 * tile.width,
             None => bundle_end(&part, tile.width) == Some(part.len()),
@@ -649,7 +666,7 @@ impl fmt::Display for Proof {
             intents - open_intents
         )?;
         for (status, count) in &self.outcomes {
-            writeln!(f, "    {status:?}: {count}")?;
+            writeln!(f, "    {}: {count}", status.as_str())?;
         }
         writeln!(
             f,
