@@ -179,7 +179,7 @@ fn report(problems: &[Problem]) {
     }
 }
 
-fn bad_files(problems: &[Problem]) -> ExitCode {
+pub(crate) fn bad_files(problems: &[Problem]) -> ExitCode {
     report(problems);
     let errors = problems
         .iter()

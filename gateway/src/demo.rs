@@ -71,11 +71,11 @@ pub(crate) struct Options {
 enum NotStarted {
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("{}", rendered(.0))]
+    #[error("{} problems in the files", .0.len())]
     Files(Vec<Problem>),
     #[error("the log's folder cannot be made: {0}")]
     Disk(io::Error),
-    #[error("{}", start(.0))]
+    #[error(transparent)]
     Start(#[from] StartError),
     #[error("the gateway does not answer its own demo: {0}")]
     Client(#[from] ClientError),
@@ -97,6 +97,13 @@ pub(crate) fn run(options: Options) -> ExitCode {
     };
     match outcome {
         Ok(code) => code,
+        Err(NotStarted::Files(problems) | NotStarted::Start(StartError::Files(problems))) => {
+            crate::cli::bad_files(&problems)
+        }
+        Err(error @ NotStarted::Setup(SetupError::NotEmpty { .. })) => {
+            let _ = crate::cli::unavailable(&error.to_string());
+            ExitCode::from(USAGE)
+        }
         Err(error) => crate::cli::unavailable(&error.to_string()),
     }
 }
@@ -129,6 +136,9 @@ async fn begin(show: &Show, options: Options) -> Result<ExitCode, NotStarted> {
         Ending::Interrupted => ExitCode::from(INTERRUPTED),
     })
 }
+
+/// The command line asked for something that cannot be.
+const USAGE: u8 = 2;
 
 /// What shells report for a program that SIGINT ended.
 const INTERRUPTED: u8 = 130;
@@ -287,19 +297,4 @@ fn library() -> Result<PathBuf, NotStarted> {
     found
         .map(|library| library.path)
         .map_err(|problem| NotStarted::Files(vec![problem]))
-}
-
-fn rendered(problems: &[Problem]) -> String {
-    let rendered: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.render(false))
-        .collect();
-    rendered.join("\n")
-}
-
-fn start(error: &StartError) -> String {
-    match error {
-        StartError::Files(problems) => rendered(problems),
-        other => other.to_string(),
-    }
 }

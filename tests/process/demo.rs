@@ -114,7 +114,7 @@ fn a_folder_that_is_in_use_is_left_alone() {
     std::fs::write(format!("{folder}/mine"), "precious").unwrap();
     for way in ["--dir", "--eject"] {
         let output = portcullis(&["demo", way, &folder]);
-        assert_eq!(output.status.code(), Some(69));
+        assert_eq!(output.status.code(), Some(2));
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains("is not empty"), "{errors}");
     }
