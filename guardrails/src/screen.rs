@@ -65,21 +65,27 @@ async fn deterministic(
     if plan.detectors.is_empty() {
         return Ok(Default::default());
     }
-    let (judgement, text, micros) = match span.origin {
-        Origin::ToolArguments => {
-            let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
-            (judged.judgement, judged.rewritten, judged.micros)
-        }
-        _ => {
-            let (found, micros) = judge::whole(inner, plan, span.text, deadline).await?;
-            let judgement = judge::hits(inner, plan, found, place);
-            let text = redacted(span.text, &judgement);
-            (judgement, text, micros)
-        }
+    let (judgement, text, micros) = if may_be_json(span) {
+        let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
+        (judged.judgement, judged.rewritten, judged.micros)
+    } else {
+        let (found, micros) = judge::whole(inner, plan, span.text, deadline).await?;
+        let judgement = judge::hits(inner, plan, found, place);
+        let text = redacted(span.text, &judgement);
+        (judgement, text, micros)
     };
     inner.record(tally, &plan.detectors, place.path, span.text.len(), micros);
     inner.record_findings(tally, &judgement.findings);
     Ok((judgement, text))
+}
+
+/// Tool arguments always; of tool definitions the schemas, which must still be JSON when something in them was masked.
+fn may_be_json(span: &Span<'_>) -> bool {
+    match span.origin {
+        Origin::ToolArguments => true,
+        Origin::ToolDefinition => span.text.trim_start().starts_with(['{', '[']),
+        _ => false,
+    }
 }
 
 /// The text with its masks; `None` if there are none.

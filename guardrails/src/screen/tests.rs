@@ -162,3 +162,23 @@ async fn many_findings_are_counted_and_the_strictest_are_kept() {
     );
     assert_eq!(screening.report.action(), Action::Block);
 }
+
+#[tokio::test]
+async fn a_schema_is_still_json_after_masking() {
+    let engine = engine(&rule("p", "pii@1", "redact"));
+    let schema = r#"{"type":"integer","default":4111111111111111,"description":"as \u0030\u0037\u0038-05-1120"}"#;
+    let masked = ask(&engine, "p", Origin::ToolDefinition, schema).await;
+    let expected = r#"{"type":"integer","default":"[REDACTED:payment_card]","description":"as [REDACTED:us_ssn]"}"#;
+    assert_eq!(masked.rewritten, [Some(expected.to_owned())]);
+    let name = ask(
+        &engine,
+        "p",
+        Origin::ToolDefinition,
+        "charge 4111111111111111",
+    )
+    .await;
+    assert_eq!(
+        name.rewritten,
+        [Some("charge [REDACTED:payment_card]".to_owned())]
+    );
+}

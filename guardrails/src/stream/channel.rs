@@ -29,8 +29,8 @@ struct Reader {
     windows: Windows,
     /// Whether text waits for its judgement.
     waits: bool,
-    /// Whether it has read anything yet.
-    begun: bool,
+    /// The text up to here has been read.
+    read: usize,
 }
 
 /// What is scanned and what has left: the part that is judged again when a chunk turns out to hold something blocked.
@@ -40,6 +40,8 @@ struct Release {
     redactor: Redactor,
     /// The text up to here has left (or been replaced).
     left: usize,
+    /// The text up to here has been scanned.
+    scanned: usize,
 }
 
 /// A place at which the text is judged.
@@ -76,7 +78,7 @@ impl TextChannel {
         let reader = |asked: &ClassifierPlan| Reader {
             windows: Windows::new(inner.window_size(asked)),
             waits: asked.may_block(),
-            begun: false,
+            read: 0,
         };
         TextChannel {
             cuts: Cuts::default(),
@@ -85,6 +87,7 @@ impl TextChannel {
                 growing: Growing::new(&inner.scanners),
                 redactor: Redactor::default(),
                 left: 0,
+                scanned: 0,
             },
         }
     }
@@ -115,12 +118,12 @@ impl TextChannel {
         }
         self.score(inner, plan, &mut steps, due, place, deadline, tally)
             .await?;
-        let begun = WallInstant::now();
+        let (begun, before) = (WallInstant::now(), self.release.scanned);
         let outcome = self.judge(inner, plan, &steps, place, tally);
-        let micros = judge::micros_since(begun);
+        let (micros, bytes) = (judge::micros_since(begun), self.release.scanned - before);
         for detector in &plan.detectors {
             if let Some(info) = inner.detectors.get(*detector) {
-                tally.read(*detector, info, text.len(), micros);
+                tally.read(*detector, info, bytes, micros);
             }
         }
         self.forget();
@@ -188,10 +191,11 @@ impl TextChannel {
                 .iter()
                 .map(|due| growing.canonical(due.range.clone()).to_owned())
                 .collect();
-            let bytes = windows.iter().map(String::len).sum();
             let (scores, micros) = judge::score(inner, asked, windows, deadline).await?;
             if let Some(info) = inner.detectors.get(asked.detector) {
-                if self.readers.get_mut(number).is_some_and(Reader::begin) {
+                let reader = self.readers.get_mut(number);
+                let (first, bytes) = reader.map(Reader::progress).unwrap_or_default();
+                if first {
                     tally.begins(asked.detector, info, place.path);
                 }
                 tally.read(asked.detector, info, bytes, micros);
@@ -275,9 +279,10 @@ impl Step {
 }
 
 impl Reader {
-    /// Whether this is the first time.
-    fn begin(&mut self) -> bool {
-        !std::mem::replace(&mut self.begun, true)
+    /// Whether this is the first time, and how many bytes of original text have been read since the last one.
+    fn progress(&mut self) -> (bool, usize) {
+        let before = std::mem::replace(&mut self.read, self.windows.ended());
+        (before == 0, self.read - before)
     }
 }
 
@@ -287,6 +292,7 @@ impl Release {
         let mut found = Vec::new();
         self.growing
             .scan(&inner.scanners, plan, step.place, step.last, &mut found);
+        self.scanned = step.place.original;
         let judgement = judge::hits(inner, plan, found, place);
         let stop = judgement.blocking().or_else(|| step.blocking()).cloned();
         let findings = judgement.findings;

@@ -328,6 +328,27 @@ async fn tool_arguments_are_held_to_the_end_and_bounded() {
 }
 
 #[tokio::test]
+async fn a_report_counts_every_byte_that_was_read_once() {
+    let text = "Please repeat: my SSN is 078-05-1120 and that is that";
+    for chunks in [vec![text], characters(text)] {
+        let mut screen = BLOCKS.stream("p").expect("the profile");
+        for chunk in chunks {
+            let _ = screen.push(CONTENT, chunk, far()).await.expect("released");
+        }
+        let _ = screen.finish(CONTENT, far()).await.expect("released");
+        for check in screen.report().checks {
+            let read = (check.spans, check.bytes, check.paths.as_slice());
+            assert_eq!(
+                read,
+                (1, text.len() as u64, &["choices[0].content".to_owned()][..]),
+                "{}",
+                check.detector
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn misuse_is_undecided() {
     let mut screen = MASKS.stream("p").expect("the profile");
     let _ = screen.push(CONTENT, "a b ", far()).await.expect("released");
