@@ -1,0 +1,69 @@
+//! SIGTERM: what runs may run on, the log is closed in order, and only then does the process end.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::Live;
+use crate::portcullis::{Folder, Serving};
+use crate::within;
+
+#[tokio::test]
+async fn a_stream_in_flight_ends_well() {
+    let folder = Folder::new();
+    let mut serving = folder.serve().await;
+    let mut stream = begin(&serving, "slow, please").await;
+    assert!(stream.until("one").await, "the stream has begun");
+    serving.signal("TERM");
+    within("readyz to say so", async {
+        while serving.admin_get("/readyz").await != (503, "draining\n".to_owned()) {}
+    })
+    .await;
+    assert!(
+        serving.client().connect().await.is_err(),
+        "nobody new is let in"
+    );
+    assert_eq!(serving.admin_get("/livez").await.0, 200);
+    let reply = stream.rest().await;
+    assert!(reply.done() && reply.complete, "{}", reply.text());
+    assert_eq!(reply.content().split_whitespace().count(), 32);
+    assert_eq!(serving.exit().await.code(), Some(0));
+    let outcomes = closed_in_order(&folder);
+    assert_eq!(outcomes[0]["req"], reply.header("x-request-id"));
+    assert_eq!(outcomes[0]["status"], "completed");
+}
+
+#[tokio::test]
+async fn a_stream_without_end_is_cut_with_an_error_and_recorded() {
+    let folder = Folder::new();
+    folder.replace(
+        "portcullis.toml",
+        "[listener]\n",
+        "[listener]\ndrain_timeout_s = 1\n",
+    );
+    let mut serving = folder.serve().await;
+    let mut stream = begin(&serving, "forever").await;
+    assert!(stream.until("tick").await, "the stream has begun");
+    serving.signal("INT");
+    let reply = stream.rest().await;
+    assert!(!reply.done(), "{}", reply.text());
+    assert_eq!(serving.exit().await.code(), Some(0));
+    let outcomes = closed_in_order(&folder);
+    assert_eq!(outcomes[0]["req"], reply.header("x-request-id"));
+    assert_eq!(outcomes[0]["status"], "shutdown");
+}
+
+async fn begin(serving: &Serving, text: &str) -> Live {
+    let client = serving.client();
+    let messages = json!([{ "role": "user", "content": text }]);
+    let body = json!({ "model": "llama-3.3-70b", "messages": messages, "stream": true });
+    let path = "/v1/chat/completions";
+    let request = client.request(Method::POST, path, Some(serving.key()), &body.to_string());
+    client.open(request).await
+}
+
+/// Every outcome of a log that verifies and whose last entry says that it was closed.
+fn closed_in_order(folder: &Folder) -> Vec<Value> {
+    let log = folder.log();
+    assert_eq!(log.entries.last().expect("entries")["type"], "shutdown");
+    log.of_type("req.outcome").into_iter().cloned().collect()
+}
