@@ -41,27 +41,29 @@ pub async fn handle(
     gw: &Arc<Gateway>,
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Unanswered> {
-    // The outcome's place is reserved first.
-    let mut trail = match Trail::open(gw, &incoming).await {
-        Ok(trail) => trail,
+    let response = match Trail::open(gw, &incoming).await {
         // Cannot record it => do not do it.
-        Err(refusal) => return Ok(reply::unrecorded(gw, &incoming, refusal)),
+        Err(refusal) => reply::unrecorded(gw, &incoming, refusal),
+        // The outcome's place is reserved first.
+        Ok(mut trail) => {
+            let outcome = serve(gw, &mut incoming, &mut trail).await;
+            // Durable first.
+            reply::render(gw, outcome, trail).await?
+        }
     };
-    let outcome = serve(gw, &mut incoming, &mut trail).await;
-    if outcome.is_err() {
+    // Nothing is held any more while the rest of a refused body is read.
+    if !response.status().is_success() {
         ingest::discard(&mut incoming).await;
     }
-    // Durable first.
-    reply::render(gw, outcome, trail).await
+    Ok(response)
 }
 
-/// Is there room, and what for?
+/// What is asked for?
 async fn serve(
     gw: &Arc<Gateway>,
     incoming: &mut Incoming,
     trail: &mut Trail,
 ) -> Result<Answer, Refusal> {
-    trail.enter()?;
     match route::of(incoming)? {
         Route::ChatCompletions => {
             let screened = answer(gw, incoming, trail).await?;
@@ -82,6 +84,8 @@ async fn answer(
     let policy = gw.policy.load_full();
     // Who asks?
     let caller = authenticate::caller(gw, incoming, &policy, trail)?;
+    // Is there room? Asked only now: nobody without a credential can take a place.
+    trail.enter()?;
     // What, within limits?
     let prompt = ingest::prompt(incoming, &gw.config.limits, deadline, trail).await?;
     // Which markings does it bear?
