@@ -23,13 +23,16 @@ pub struct Labelled {
     pub label: Label,
 }
 
-/// Finds the label of a prompt.
+/// Finds the label of a prompt. Every line of the header counts.
 ///
 /// # Errors
 /// A declared label that is none.
 pub fn labelled(gw: &Gateway, prompt: Prompt, incoming: &Incoming) -> Result<Labelled, Refusal> {
     let found = texts::texts(&prompt.chat);
-    let markings = gw.guardrails.markings(&texts::spans(&found));
+    let decoded = texts::decoded(&found);
+    let mut spans = texts::spans(&found);
+    spans.append(&mut texts::spans(&decoded));
+    let markings = gw.guardrails.markings(&spans);
     let mut label = declared(incoming)?;
     for marking in markings {
         // The detector's levels are the algebra's; one that is not would be the highest.
@@ -43,19 +46,21 @@ pub fn labelled(gw: &Gateway, prompt: Prompt, incoming: &Incoming) -> Result<Lab
 }
 
 fn declared(incoming: &Incoming) -> Result<Label, Refusal> {
-    let Some(value) = incoming.head.headers.get(LABEL_HEADER) else {
-        return Ok(Label::unclassified());
-    };
-    let label = value.to_str().ok().and_then(|text| text.parse().ok());
-    label.ok_or_else(|| {
-        let message = format!(
-            "The header '{LABEL_HEADER}' does not hold a label such as 'CUI:PRVCY' or 'S'."
-        );
-        BadRequest {
-            code: "invalid_value",
-            param: None,
-            message,
-        }
-        .into()
-    })
+    let mut declared = Label::unclassified();
+    for value in incoming.head.headers.get_all(LABEL_HEADER) {
+        let label: Option<Label> = value.to_str().ok().and_then(|text| text.parse().ok());
+        declared = declared.join(&label.ok_or_else(no_label)?);
+    }
+    Ok(declared)
+}
+
+fn no_label() -> Refusal {
+    let message =
+        format!("The header '{LABEL_HEADER}' does not hold a label such as 'CUI:PRVCY' or 'S'.");
+    BadRequest {
+        code: "invalid_value",
+        param: None,
+        message,
+    }
+    .into()
 }

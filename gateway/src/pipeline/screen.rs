@@ -3,7 +3,7 @@
 
 use aws_lc_rs::digest::Digest;
 use backends::Chat;
-use guardrails::{Action, Finding, Report, Stage};
+use guardrails::{Action, Report, Stage};
 use policy::Permit;
 
 use crate::Gateway;

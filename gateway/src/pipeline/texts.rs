@@ -183,6 +183,41 @@ pub fn digest(chat: &Chat) -> Digest {
     context.finish()
 }
 
+/// What is inside those texts that are JSON: their strings and keys as decoded, line by line. A marking behind an escaped
+/// line break counts like any other.
+pub fn decoded<'t>(texts: &[Text<'t>]) -> Vec<Text<'t>> {
+    let inside = |text: &Text<'_>| {
+        if !text.text.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        let value: serde_json::Value = serde_json::from_str(&text.text).ok()?;
+        let mut lines = String::new();
+        strings_of(&value, &mut lines);
+        Some(Text {
+            origin: text.origin,
+            path: text.path.clone(),
+            text: lines.into(),
+        })
+    };
+    texts.iter().filter_map(inside).collect()
+}
+
+fn strings_of(value: &serde_json::Value, lines: &mut String) {
+    use serde_json::Value;
+    let mut line = |text: &str| lines.extend([text, "\n"]);
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(text) => line(text),
+        Value::Array(items) => items.iter().for_each(|item| strings_of(item, lines)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                lines.extend([key.as_str(), "\n"]);
+                strings_of(value, lines);
+            }
+        }
+    }
+}
+
 /// The texts as the guardrails take them.
 pub fn spans<'t>(texts: &'t [Text<'_>]) -> Vec<Span<'t>> {
     texts
