@@ -38,16 +38,53 @@ pub(super) enum Needs {
     PlantedAnswer,
 }
 
-/// What a beat found, all of it checked.
+/// What a beat found, all of it checked. Every line fits beside its label.
 pub(super) struct Told {
     pub(super) verdict: Verdict,
-    /// The rest of the verdict, in lines that fit.
+    /// The rest of the verdict.
     pub(super) what: Vec<String>,
     /// What somebody might believe now, and should not. Mostly empty.
     pub(super) not_proved: Vec<String>,
     /// Rule with file and line, JSON path, entries.
     pub(super) place: Vec<String>,
     pub(super) time: String,
+}
+
+impl Told {
+    pub(super) fn new(verdict: Verdict, what: impl Into<String>) -> Told {
+        Told {
+            verdict,
+            what: vec![what.into()],
+            not_proved: Vec::new(),
+            place: Vec::new(),
+            time: String::new(),
+        }
+    }
+
+    /// Goes on with the verdict on another line.
+    pub(super) fn and(mut self, what: impl Into<String>) -> Told {
+        self.what.push(what.into());
+        self
+    }
+
+    pub(super) fn not_proved(mut self, line: impl Into<String>) -> Told {
+        self.not_proved.push(line.into());
+        self
+    }
+
+    pub(super) fn at(mut self, place: impl Into<String>) -> Told {
+        self.place.push(place.into());
+        self
+    }
+
+    pub(super) fn took(self, time: Duration) -> Told {
+        self.timed(Took(time).to_string())
+    }
+
+    pub(super) fn timed(mut self, time: String) -> Told {
+        self.time = time;
+        self
+    }
 }
 
 /// The verdict in one word.
@@ -108,7 +145,11 @@ impl Surprise {
 }
 
 /// Both must be the same.
-pub(super) fn same<T: PartialEq + Debug>(about: &str, got: T, expected: T) -> Result<(), Surprise> {
+pub(super) fn same<T, U>(about: &str, got: T, expected: U) -> Result<(), Surprise>
+where
+    T: PartialEq<U> + Debug,
+    U: Debug,
+{
     if got == expected {
         Ok(())
     } else {

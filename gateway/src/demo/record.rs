@@ -90,6 +90,16 @@ impl Record {
         self.entry.pointer(pointer)?.as_u64()
     }
 
+    /// An outcome must count every byte of the answer as released.
+    pub(super) fn released(&self, answer: &str) -> Result<(), Surprise> {
+        let counted = self.number("/released_bytes");
+        same(
+            "the bytes released, as the entry counts",
+            counted,
+            Some(answer.len() as u64),
+        )
+    }
+
     /// The access rule that matched, and where it is written.
     pub(super) fn rule(&self) -> Result<String, Surprise> {
         let (rule, file) = (self.text("/policy/rule"), self.text("/policy/file"));
@@ -147,4 +157,11 @@ pub(super) struct Hit {
     pub(super) label: String,
     pub(super) score: f64,
     pub(super) threshold: f64,
+}
+
+impl Hit {
+    /// What stands where the text was.
+    pub(super) fn mask(&self) -> String {
+        format!("[REDACTED:{}]", self.label)
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::NotStarted;
-use super::beat::Surprise;
+use super::beat::{Surprise, holds, same};
 use super::client::{Begun, Client, Connection, Reply};
 use super::files::{self, Behind, MODEL, Setup};
 use super::record::{self, Record};
@@ -111,6 +111,29 @@ impl Rig {
         })
     }
 
+    /// Asks, and expects a whole answer.
+    pub(super) async fn answered(&mut self, body: &Value) -> Result<Reply, Surprise> {
+        let reply = self.ask(body).await?;
+        same("the status", reply.status, 200)?;
+        holds("an answer to its end", reply.is_complete(), reply.body())?;
+        Ok(reply)
+    }
+
+    /// Asks, and expects to be refused without the model hearing of it.
+    pub(super) async fn refused(
+        &mut self,
+        body: &Value,
+        status: u16,
+        code: &str,
+    ) -> Result<Reply, Surprise> {
+        let heard = self.tap.requests();
+        let reply = self.ask(body).await?;
+        same("the status", reply.status, status)?;
+        same("the error code", reply.code(), code)?;
+        same("requests at the model", self.tap.requests() - heard, 0)?;
+        Ok(reply)
+    }
+
     /// Posts a chat completion request, and reads the whole answer.
     pub(super) async fn ask(&mut self, body: &Value) -> Result<Reply, Surprise> {
         let begun = self.begin(body).await?;
@@ -152,6 +175,16 @@ impl Rig {
     /// The log's folder.
     pub(super) fn log(&self) -> PathBuf {
         self.folder.join("log")
+    }
+
+    /// How long the log has waited for its disk, all in all.
+    pub(super) fn disk_time(&self) -> Duration {
+        let Status {
+            mean_flush,
+            flushes,
+            ..
+        } = self.status();
+        mean_flush * u32::try_from(flushes).unwrap_or(u32::MAX)
     }
 
     /// How the log is doing.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gateway::{Config, Gateway, Seams};
 use jiff::SignedDuration;
+use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
@@ -36,42 +37,25 @@ const SEGMENT_BYTES: u64 = 2 << 20;
 
 async fn a_killed_gateway_recovers(rig: &mut Rig) -> Result<Told, Surprise> {
     let folder = rig.folder.join("killed");
-    let key = files::write(&Setup {
-        folder: &folder,
-        data: &[LOOPBACK],
-        admin: LOOPBACK,
-        // Its answers are planted whatever is behind the tour: this is about the log.
-        backend: &Behind::Script,
-        runtime: &rig.runtime,
-        segment_bytes: Some(SEGMENT_BYTES),
-        key_lifetime: SignedDuration::from_hours(1),
-    })
-    .map_err(|e| Surprise::failed("writing the files", e))?;
+    let key = write_files(rig, &folder)?;
     let child = Served::start(&folder.join(files::CONFIG)).await?;
     let client = Client::new(child.address, &folder.join("certs/ca.pem"), &rig.tasks);
     let client = client.map_err(|e| Surprise::failed("reading the CA", e))?;
-    let Load {
-        in_flight,
-        complete,
-    } = load_and_kill(child, &client, &key).await?;
-    holds(
-        "answers before the kill",
-        !complete.is_empty(),
-        complete.len(),
-    )?;
+    let (in_flight, complete) = load_and_kill(child, &client, &key).await?;
+    let answers = complete.len();
+    holds("answers before the kill", answers > 0, answers)?;
     holds("requests in flight at the kill", in_flight > 0, in_flight)?;
 
     let recovery = reopen(&folder).await?;
     holds("a log that was not closed", !recovery.clean, recovery)?;
     let log = folder.join("log");
-    let verified = audit::verify(&log, audit::VerifyOptions::default());
-    verified.map_err(|damage| {
-        Surprise::new(
+    if let Err(damage) = audit::verify(&log, audit::VerifyOptions::default()) {
+        return Err(Surprise::new(
             "the log after the kill",
             "that it verifies",
             damage.to_string(),
-        )
-    })?;
+        ));
+    }
     let records = record::all(&log)?;
     let crashed = check_story(&records, &complete)?;
     same(
@@ -79,85 +63,111 @@ async fn a_killed_gateway_recovers(rig: &mut Rig) -> Result<Told, Surprise> {
         crashed,
         recovery.open_intents,
     )?;
-    Ok(Told {
-        verdict: Verdict::Recovered,
-        what: vec![
-            format!(
-                "{in_flight} requests in flight, {} answers arrived before:",
-                complete.len()
-            ),
-            "each has its entries, in order; one outcome per intent;".to_owned(),
-            format!("{crashed} intents without an end were closed: unknown_crash"),
-        ],
-        not_proved: vec![
-            "that a flush reaches the disk: what was written outlives a".to_owned(),
-            "kill. The tests simulate losing power.".to_owned(),
-        ],
-        place: vec![format!(
-            "{} entries in order, the log verifies",
-            records.len()
-        )],
-        time: format!("recovered in {}", Took(recovery.took)),
-    })
+    let (entries, took) = (records.len(), Took(recovery.took));
+    let what = format!("{in_flight} requests in flight, {answers} answers arrived before:");
+    Ok(Told::new(Verdict::Recovered, what)
+        .and("each has its entries, in order; one outcome per intent;")
+        .and(format!(
+            "{crashed} intents without an end were closed: unknown_crash"
+        ))
+        .not_proved("that a flush reaches the disk: what was written outlives a")
+        .not_proved("kill. The tests simulate losing power.")
+        .at(format!("{entries} entries in order, the log verifies"))
+        .timed(format!("recovered in {took}")))
 }
 
-/// What the clients saw.
-struct Load {
-    /// Requests without an answer at the kill.
-    in_flight: usize,
-    /// The request ids of complete answers.
-    complete: Vec<String>,
+/// The child's own files; its key.
+fn write_files(rig: &Rig, folder: &Path) -> Result<String, Surprise> {
+    let setup = Setup {
+        folder,
+        data: &[LOOPBACK],
+        admin: LOOPBACK,
+        // The script, whatever is behind the tour: this is about the log.
+        backend: &Behind::Script,
+        runtime: &rig.runtime,
+        segment_bytes: Some(SEGMENT_BYTES),
+        key_lifetime: SignedDuration::from_hours(1),
+    };
+    files::write(&setup).map_err(|e| Surprise::failed("writing the files", e))
 }
 
-/// Puts the child under load, kills it in the middle, and collects what the clients saw.
-async fn load_and_kill(mut child: Served, client: &Client, key: &str) -> Result<Load, Surprise> {
-    let (in_flight, answers) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+/// Puts the child under load and kills it in the middle: how many requests were in flight then, and the request ids
+/// of all complete answers.
+async fn load_and_kill(
+    mut child: Served,
+    client: &Client,
+    key: &str,
+) -> Result<(usize, Vec<String>), Surprise> {
+    let counts = Arc::new(Counts::default());
     let mut clients = JoinSet::new();
     for nth in 0..CLIENTS {
-        let body = if nth % 2 == 0 {
-            question("Good morning!")
-        } else {
-            streamed("Be slow.")
+        let body = match nth % 2 {
+            0 => question("Good morning!"),
+            _ => streamed("Be slow."),
         };
-        let (client, key) = (client.clone(), key.to_owned());
-        let (in_flight, answers) = (in_flight.clone(), answers.clone());
-        clients.spawn(async move {
-            let mut complete = Vec::new();
-            let Ok(mut connection) = client.connect().await else {
-                return complete;
-            };
-            loop {
-                in_flight.fetch_add(1, Ordering::AcqRel);
-                let reply = connection.ask(&key, &body).await;
-                match reply {
-                    Ok(reply) if reply.status == 200 && reply.is_complete() => {
-                        complete.push(reply.id().to_owned())
-                    }
-                    // The child is gone; what was in flight stays counted.
-                    _ => return complete,
-                }
-                answers.fetch_add(1, Ordering::AcqRel);
-                in_flight.fetch_sub(1, Ordering::AcqRel);
-            }
-        });
+        clients.spawn(ask_until_killed(
+            client.clone(),
+            key.to_owned(),
+            body,
+            counts.clone(),
+        ));
     }
-    let enough = async {
-        let begun = Instant::now();
-        while answers.load(Ordering::Acquire) < ANSWERS_WANTED && begun.elapsed() < LOAD_AT_MOST {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
     tokio::select! {
-        () = enough => {}
+        () = counts.enough() => {}
         () = child.read_log() => {}
     }
-    let at_the_kill = in_flight.load(Ordering::Acquire);
+    counts.killed.store(true, Ordering::Release);
+    let in_flight = counts.in_flight.load(Ordering::Acquire);
     child.kill().await?;
-    let complete = clients.join_all().await.concat();
-    Ok(Load {
-        in_flight: at_the_kill,
-        complete,
-    })
+    let complete: Result<Vec<_>, _> = clients.join_all().await.into_iter().collect();
+    Ok((in_flight, complete?.concat()))
+}
+
+/// What the clients have come to.
+#[derive(Default)]
+struct Counts {
+    in_flight: AtomicUsize,
+    answers: AtomicUsize,
+    killed: AtomicBool,
+}
+
+impl Counts {
+    /// Resolves when there has been enough load.
+    async fn enough(&self) {
+        let begun = Instant::now();
+        while self.answers.load(Ordering::Acquire) < ANSWERS_WANTED
+            && begun.elapsed() < LOAD_AT_MOST
+        {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Asks one request after the other; the request ids of the answers that came to their end.
+async fn ask_until_killed(
+    client: Client,
+    key: String,
+    body: Value,
+    counts: Arc<Counts>,
+) -> Result<Vec<String>, Surprise> {
+    let broken = |error| Surprise::failed("asking", error);
+    let mut connection = client.connect().await.map_err(broken)?;
+    let mut complete = Vec::new();
+    loop {
+        counts.in_flight.fetch_add(1, Ordering::AcqRel);
+        match connection.ask(&key, &body).await {
+            Ok(reply) => {
+                same("the status", reply.status, 200)?;
+                holds("an answer to its end", reply.is_complete(), reply.body())?;
+                complete.push(reply.id().to_owned());
+            }
+            // What was in flight stays counted.
+            Err(_) if counts.killed.load(Ordering::Acquire) => return Ok(complete),
+            Err(error) => return Err(broken(error)),
+        }
+        counts.answers.fetch_add(1, Ordering::AcqRel);
+        counts.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Opens the log as the next start would, in this process, and closes it in order.

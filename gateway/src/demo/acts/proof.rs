@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use audit::{Damage, Proof, VerifyOptions};
 use tokio::time::Instant;
 
-use crate::demo::beat::{Beat, Needs, Surprise, Told, Took, Verdict, holds, same, some};
+use crate::demo::beat::{Beat, Needs, Surprise, Told, Verdict, holds, same, some};
 use crate::demo::record::Record;
 use crate::demo::rig::Rig;
 
@@ -55,16 +55,13 @@ async fn a_flipped_bit_is_found(rig: &mut Rig) -> Result<Told, Surprise> {
     )?;
     same("the log itself", verified(rig, &log).err(), None)?;
     let shown = file.strip_prefix(&copy).unwrap_or(&file).display();
-    Ok(Told {
-        verdict: Verdict::Found,
-        what: vec![format!("verify names entry {} and the place", target.index)],
-        not_proved: Vec::new(),
-        place: vec![
-            format!("{shown}, byte {named}: there the entry begins"),
-            format!("(flipped: byte {bit_at})"),
-        ],
-        time: Took(took).to_string(),
-    })
+    Ok(Told::new(
+        Verdict::Found,
+        format!("verify names entry {} and the place", target.index),
+    )
+    .at(format!("{shown}, byte {named}: there the entry begins"))
+    .at(format!("(flipped: byte {bit_at})"))
+    .took(took))
 }
 
 async fn what_is_proved(rig: &mut Rig) -> Result<Told, Surprise> {
@@ -86,28 +83,26 @@ async fn what_is_proved(rig: &mut Rig) -> Result<Told, Surprise> {
         proof.published,
         proof.size,
     )?;
-    Ok(Told {
-        verdict: Verdict::Proved,
-        what: vec![
-            format!(
-                "{} entries make one Merkle tree, its root signed;",
-                proof.size
-            ),
-            format!("{} intents have one outcome each;", proof.intents),
-            format!(
-                "{} sealed bodies are those that the entries name",
-                proof.bodies
-            ),
-        ],
-        not_proved: vec![
-            "that whoever holds the log's key did not rewrite it, or cut".to_owned(),
-            "its end off: keep a checkpoint on another machine;".to_owned(),
-            "that the clock was right, that the guards catch everything,".to_owned(),
-            "that the gateway did what it wrote".to_owned(),
-        ],
-        place: vec!["log/checkpoint".to_owned()],
-        time: Took(took).to_string(),
-    })
+    let Proof {
+        size,
+        intents,
+        bodies,
+        ..
+    } = proof;
+    Ok(Told::new(
+        Verdict::Proved,
+        format!("{size} entries make one Merkle tree, its root signed;"),
+    )
+    .and(format!("{intents} intents have one outcome each;"))
+    .and(format!(
+        "{bodies} sealed bodies are those that the entries name"
+    ))
+    .not_proved("that whoever holds the log's key did not rewrite it, or cut")
+    .not_proved("its end off: keep a checkpoint on another machine;")
+    .not_proved("that the clock was right, that the guards catch everything,")
+    .not_proved("that the gateway did what it wrote")
+    .at("log/checkpoint")
+    .took(took))
 }
 
 /// Waits until every entry is under a signed checkpoint: from then on nothing is written until the next request.
