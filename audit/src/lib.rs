@@ -56,6 +56,9 @@ mod desk;
 pub mod entry;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod keyfile;
 mod log;
 mod merkle;

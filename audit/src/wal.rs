@@ -244,6 +244,42 @@ fn checksum(nonce: u64, offset: u64, head: &[u8; FRAME_HEADER], payload: &[&[u8]
         .fold(crc, |crc, part| crc32c::crc32c_append(crc, part))
 }
 
+/// Sets the checksum of a header right, whatever it says; where its frames begin, and their nonce.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn set_header_checksum(segment: &mut [u8]) -> Option<(usize, u64)> {
+    let count = usize::try_from(Take(segment.get(HEADER_FIXED - 4..)?).u32()?).ok()?;
+    let covered = HEADER_FIXED.checked_add(count.checked_mul(OPEN_BYTES)?)?;
+    let crc = crc32c::crc32c(segment.get(..covered)?);
+    segment
+        .get_mut(covered..covered + CRC_BYTES)?
+        .copy_from_slice(&crc.to_le_bytes());
+    Some((
+        aligned(covered + CRC_BYTES),
+        Take(segment.get(16..)?).u64()?,
+    ))
+}
+
+/// Sets the checksums of the frames right, as far as their lengths lead.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn set_frame_checksums(segment: &mut [u8], start: usize, nonce: u64) -> Option<()> {
+    let mut at = start;
+    loop {
+        let head: [u8; FRAME_HEADER] = *segment.get(at..)?.first_chunk()?;
+        let length = usize::try_from(Take(&head).u32()?).ok()?;
+        let end = (at + FRAME_HEADER).checked_add(length)?;
+        let crc = checksum(
+            nonce,
+            at as u64,
+            &head,
+            &[segment.get(at + FRAME_HEADER..end)?],
+        );
+        segment
+            .get_mut(at + 4..at + 8)?
+            .copy_from_slice(&crc.to_le_bytes());
+        at = aligned(end);
+    }
+}
+
 /// The kinds of frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]

@@ -1,0 +1,66 @@
+//! What the fuzz targets need of the inside. Not part of the crate's face: only with the feature
+//! `fuzzing`, which no other package turns on.
+
+use std::path::Path;
+
+use crate::entry::{Entry, Peek, StoredEntry, peek};
+use crate::storage::{CrashStorage, Storage};
+use crate::tail::Tail;
+use crate::wal::{set_frame_checksums, set_header_checksum};
+
+/// Reads some segments as recovery does.
+///
+/// # Panics
+/// When what is accepted has a gap.
+#[expect(clippy::panic, reason = "that is how a fuzz target fails")]
+pub fn replay(segments: &[Vec<u8>]) {
+    let (storage, dir) = (CrashStorage::new(0), Path::new("/audit"));
+    for (id, segment) in (0..).zip(segments) {
+        let path = dir.join(format!("wal/{id:08}"));
+        let made = storage
+            .create_dir_all(&dir.join("wal"))
+            .and_then(|()| storage.create(&path));
+        if made.and_then(|file| file.write_all_at(segment, 0)).is_err() {
+            return;
+        }
+    }
+    let Ok(tail) = Tail::find(&storage, dir, None, u64::MAX) else {
+        return;
+    };
+    let mut next = tail
+        .segments
+        .first()
+        .map_or(0, |found| found.header.base.size);
+    let end = tail.replay(&storage, |batch| {
+        for entry in &batch.entries {
+            if entry.index != next {
+                panic!("entry {} where {next} was expected", entry.index);
+            }
+            next += 1;
+        }
+        Ok(())
+    });
+    if end.is_ok_and(|end| end.size != next) {
+        panic!("the tail does not end after its last entry");
+    }
+}
+
+/// Sets the checksums of a segment right, as far as its lengths lead.
+pub fn set_checksums(segment: &mut [u8]) {
+    if let Some((start, nonce)) = set_header_checksum(segment) {
+        set_frame_checksums(segment, start, nonce);
+    }
+}
+
+/// What recovery reads of an entry in haste must be what the parser reads.
+///
+/// # Panics
+/// When it is not.
+pub fn peek_agrees(leaf: &[u8], stored: &StoredEntry) {
+    let expected = match &stored.entry {
+        Entry::Intent(intent) => Peek::Intent(intent.req),
+        Entry::Outcome(outcome) => Peek::Outcome(outcome.intent),
+        _ => Peek::Other,
+    };
+    assert_eq!(peek(leaf), Some(expected));
+}
