@@ -2,17 +2,24 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test that goes wrong should stop"
 )]
 
 mod answers;
+mod audit;
 mod bad_input;
-mod bench;
 mod blocked;
+mod canary;
+mod connections;
 mod denied;
 mod edges;
+mod front;
+mod guard_fails;
+mod overload;
 mod proofs;
 mod redacted;
+mod shutdown;
 mod streaming;
 mod upstream;

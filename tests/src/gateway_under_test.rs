@@ -45,6 +45,7 @@ pub struct TestGatewayBuilder {
     config: Vec<Edit>,
     guardrails: Vec<Edit>,
     log_dir: Option<PathBuf>,
+    log_folder: Option<Arc<tempfile::TempDir>>,
 }
 
 /// A running gateway.
@@ -52,6 +53,7 @@ pub struct TestGateway {
     running: Running,
     folder: Arc<tempfile::TempDir>,
     log_dir: PathBuf,
+    log_folder: Option<Arc<tempfile::TempDir>>,
     keys: BTreeMap<String, String>,
     /// Every reply's request id, in order, for looking things up in the log.
     seen: Mutex<Vec<String>>,
@@ -69,6 +71,7 @@ impl TestGateway {
             config: Vec::new(),
             guardrails: Vec::new(),
             log_dir: None,
+            log_folder: None,
         }
     }
 
@@ -133,6 +136,12 @@ impl TestGateway {
         (reply.status(), reply.text())
     }
 
+    /// How many requests are being worked on.
+    pub fn in_flight(&self) -> usize {
+        let gateway = self.gateway();
+        gateway.config.limits.in_flight_max - gateway.in_flight.available_permits()
+    }
+
     /// How the log is doing.
     pub fn log_status(&self) -> audit::Status {
         self.gateway().audit.status()
@@ -192,7 +201,7 @@ impl TestGateway {
         AuditLog {
             dir: self.log_dir,
             certs,
-            _folder: self.folder,
+            _folders: (self.folder, self.log_folder),
         }
     }
 }
@@ -215,6 +224,16 @@ impl TestGatewayBuilder {
     pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
         self.storage = Some(storage);
         self
+    }
+
+    /// Writes the log through a storage that fails on command.
+    pub fn failing_on_command(self) -> (Self, audit::Faults) {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = audit::DiskStorage::new(folder.path()).unwrap();
+        let (storage, faults) = audit::FaultyStorage::new(Arc::new(disk));
+        let mut builder = self.log_dir(folder.path()).storage(Arc::new(storage));
+        builder.log_folder = Some(Arc::new(folder));
+        (builder, faults)
     }
 
     /// Puts the log into this folder.
@@ -302,6 +321,7 @@ impl TestGatewayBuilder {
             running,
             folder,
             log_dir,
+            log_folder: self.log_folder,
             keys,
             seen: Mutex::default(),
         }

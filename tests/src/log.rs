@@ -1,6 +1,7 @@
 //! The log that a gateway left behind, read and verified.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -10,8 +11,8 @@ pub struct AuditLog {
     pub dir: PathBuf,
     /// The folder of certificates and of the officers' key.
     pub(crate) certs: PathBuf,
-    /// Keeps the folder while the log is looked at.
-    pub(crate) _folder: std::sync::Arc<tempfile::TempDir>,
+    /// Keeps the folders while the log is looked at.
+    pub(crate) _folders: (Arc<tempfile::TempDir>, Option<Arc<tempfile::TempDir>>),
 }
 
 impl AuditLog {
