@@ -4,7 +4,7 @@
 //! guess about: duplicate keys, text after the value, invalid UTF-8, and nesting deeper than [`DEPTH_MAX`].
 //! Numbers keep serde_json's reading (`i64`, `u64` or `f64`); a number outside all three is a syntax error.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -12,6 +12,10 @@ use serde_json::Number;
 
 /// The deepest nesting of arrays and objects that is read.
 pub const DEPTH_MAX: usize = 64;
+
+/// The most values that are read, objects, arrays and keys included. A value of two bytes costs some hundred in memory;
+/// this many cost 30 MB. A prompt of 4 MiB has a few hundred.
+pub const VALUES_MAX: usize = 1 << 18;
 
 /// A parsed value. Objects keep the order of their keys, and no key occurs twice.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +57,9 @@ pub enum JsonFault {
         /// JSON path of the second occurrence
         path: String,
     },
+    /// More values than [`VALUES_MAX`].
+    #[error("the body holds more than {VALUES_MAX} values")]
+    TooMany,
     /// Nested deeper than [`DEPTH_MAX`].
     #[error("the body nests deeper than {DEPTH_MAX} levels")]
     TooDeep,
@@ -122,6 +129,7 @@ impl Json {
 struct State {
     path: RefCell<Vec<Step>>,
     fault: RefCell<Option<JsonFault>>,
+    values: Cell<usize>,
 }
 
 enum Step {
@@ -147,6 +155,14 @@ impl State {
         let value = read();
         self.path.borrow_mut().pop();
         value
+    }
+
+    fn count<E: serde::de::Error>(&self) -> Result<(), E> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > VALUES_MAX {
+            return Err(self.fail(JsonFault::TooMany));
+        }
+        Ok(())
     }
 
     fn fail<E: serde::de::Error>(&self, fault: JsonFault) -> E {
@@ -178,6 +194,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        self.state.count()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -236,6 +253,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut seen = std::collections::HashSet::new();
         let mut read = Vec::new();
         while let Some(key) = fields.next_key::<String>()? {
+            self.state.count()?;
             let value = self.state.within(Step::Key(key.clone()), || {
                 if !seen.insert(key.clone()) {
                     return Err(self.state.fail(JsonFault::DuplicateKey {

@@ -154,7 +154,7 @@ impl Connection {
         };
         let ended = tokio::select! {
             ended = serve_http(stream, service, &gw, watcher) => ended,
-            () = idle.too_long(limits.header_timeout) => return gw.connections.count(Closed::Silent, address.ip()),
+            () = idle.too_long(limits.header_timeout, gw.config.limits.request_timeout) => return gw.connections.count(Closed::Silent, address.ip()),
         };
         if ended.is_err() {
             gw.connections.count(Closed::Protocol, address.ip());

@@ -47,6 +47,8 @@ pub enum Refusal {
     ClearanceMismatch,
     /// The decision could not be recorded.
     AuditUnavailable(Unavailable),
+    /// The gateway shut down before the answer was through.
+    ShuttingDown,
     /// The upstream failed before anything of its answer was released.
     Upstream(Box<UpstreamError>),
 }

@@ -253,6 +253,13 @@ pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
             "Too many requests are in flight.",
         )
         .again(1),
+        Refusal::ShuttingDown => told(
+            503,
+            "server_error",
+            "overloaded",
+            "The gateway is shutting down; what you have is not the whole answer.",
+        )
+        .again(5),
         Refusal::GuardrailUnavailable(..) => told(
             503,
             "server_error",

@@ -30,6 +30,9 @@ use crate::tasks::Tasks;
 /// A guard that takes longer than this has not decided. The fast tier takes tens of microseconds.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Streams that are cut off at the end of a shutdown have this long to record their outcomes.
+const CUT_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// What every request shares.
 pub struct Gateway {
     /// The checked configuration.
@@ -61,6 +64,8 @@ pub struct Gateway {
     /// Places for requests in flight.
     pub in_flight: Arc<Semaphore>,
     stopping: AtomicBool,
+    /// Turns true when what still runs after the grace period must end.
+    cut: watch::Sender<bool>,
 }
 
 /// What tests and the demo replace.
@@ -192,6 +197,7 @@ impl Gateway {
             tasks: Tasks::default(),
             clock: seams.clock,
             stopping: AtomicBool::new(false),
+            cut: watch::Sender::new(false),
             config,
         };
         (Arc::new(gateway), loaded.warnings)
@@ -304,6 +310,11 @@ impl Gateway {
         uuid::Builder::from_unix_timestamp_millis(self.clock.now() / 1_000_000, &random).into_uuid()
     }
 
+    /// Resolves when the grace period of a shutdown is over.
+    pub async fn cut_off(&self) {
+        drop(self.cut.subscribe().wait_for(|cut| *cut).await);
+    }
+
     /// Whether shutdown has begun.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
@@ -317,7 +328,13 @@ impl Running {
         // There is a receiver as long as a listener runs.
         let _ = self.stop.send(true);
         let grace = self.gateway.config.listener.drain_timeout;
-        let abandoned = self.gateway.tasks.finish(grace).await + self.listeners.finish(grace).await;
+        let left = self.gateway.tasks.finish(grace).await + self.listeners.finish(grace).await;
+        if left > 0 {
+            tracing::warn!(left, "the grace period is over: ending what still runs");
+        }
+        // Nothing may be released any more once the log is closed.
+        self.gateway.cut.send_replace(true);
+        let abandoned = self.gateway.tasks.finish(CUT_TIME_MAX).await;
         if abandoned > 0 {
             tracing::warn!(abandoned, "shutdown abandoned what did not end in time");
         }

@@ -45,6 +45,15 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded() {
+    let many = |n: usize| format!("[{}0]", "0,".repeat(n));
+    assert!(parse(many(1000).as_bytes()).is_ok());
+    assert_eq!(fault(&many(VALUES_MAX)), JsonFault::TooMany);
+    let keys: String = (0..VALUES_MAX / 2).map(|n| format!("\"{n}\":0,")).collect();
+    assert_eq!(fault(&format!("{{{keys}\"x\":0}}")), JsonFault::TooMany);
+}
+
+#[test]
 fn bytes_that_are_not_utf8_are_refused() {
     assert_eq!(
         parse(b"\"ab\xff\"").expect_err("not UTF-8"),

@@ -22,14 +22,15 @@ pub(super) struct Idle(Arc<Counts>);
 
 #[derive(Default)]
 struct Counts {
-    begun: AtomicUsize,
+    /// Requests that began, and frames that were taken of their answers.
+    progress: AtomicUsize,
     running: AtomicUsize,
 }
 
 /// A response body; its request is being answered until it is dropped.
 pub(super) struct Busy {
     body: Body,
-    _request: Running,
+    request: Running,
 }
 
 /// A request that is being answered.
@@ -38,22 +39,29 @@ pub(super) struct Running(Arc<Counts>);
 impl Idle {
     /// A request begins.
     pub(super) fn busy(&self) -> Running {
-        self.0.begun.fetch_add(1, Ordering::Relaxed);
+        self.0.progress.fetch_add(1, Ordering::Relaxed);
         self.0.running.fetch_add(1, Ordering::Relaxed);
         Running(self.0.clone())
     }
 
-    /// Resolves once no request has begun within `first` of the start, or for [`SILENCE_MAX`] to twice that later on,
-    /// while none was being answered.
-    pub(super) async fn too_long(&self, first: Duration) {
-        let (mut wait, mut seen) = (first, 0);
+    /// Resolves once nothing has happened for too long: no request within `first` of the start; none for
+    /// [`SILENCE_MAX`] to twice that later on, while none was being answered; or one that was being answered made no
+    /// progress for longer than `stuck`, which is a client that does not read.
+    pub(super) async fn too_long(&self, first: Duration, stuck: Duration) {
+        let (mut wait, mut seen, mut silent) = (first, 0, Duration::ZERO);
         loop {
             sleep(wait).await;
-            let begun = self.0.begun.load(Ordering::Relaxed);
-            if begun == seen && self.0.running.load(Ordering::Relaxed) == 0 {
+            let progress = self.0.progress.load(Ordering::Relaxed);
+            silent = if progress == seen {
+                silent + wait
+            } else {
+                Duration::ZERO
+            };
+            let running = self.0.running.load(Ordering::Relaxed) > 0;
+            if !silent.is_zero() && (!running || silent > stuck) {
                 return;
             }
-            (wait, seen) = (SILENCE_MAX, begun);
+            (wait, seen) = (SILENCE_MAX, progress);
         }
     }
 }
@@ -63,7 +71,7 @@ impl Running {
     pub(super) fn until_the_end_of(self, body: Body) -> Busy {
         Busy {
             body,
-            _request: self,
+            request: self,
         }
     }
 }
@@ -82,7 +90,11 @@ impl http_body::Body for Busy {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Abandoned>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let next = Pin::new(&mut self.body).poll_frame(context);
+        if next.is_ready() {
+            self.request.0.progress.fetch_add(1, Ordering::Relaxed);
+        }
+        next
     }
 
     fn is_end_stream(&self) -> bool {

@@ -14,14 +14,18 @@ use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::body::Part;
+use crate::deadline::Deadline;
 use crate::openai::{self, ChunkWriter, Envelope};
 use crate::pipeline::release::{Ending, How, Screened, Step};
-use crate::pipeline::trail::{Trail, Transcript};
+use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
 use crate::reply;
 
 /// After this long without a byte, a stream carries a comment: proxies cut silent connections after 60 s.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// A client that does not take the end of its answer within this time does not get it.
+const TAIL_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// The whole answer in one object, its outcome durable.
 ///
@@ -32,10 +36,9 @@ pub async fn whole(
     envelope: &Envelope,
     mut trail: Trail,
 ) -> Result<Value, Refusal> {
-    let mut transcript = Transcript::default();
     let ending = loop {
         match screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
-            Step::Release(pieces) => transcript.add(pieces),
+            Step::Release(pieces) => trail.shows(pieces),
             Step::Silence => {}
             Step::End(ending) => break ending,
         }
@@ -43,12 +46,12 @@ pub async fn whole(
     trail.note_answer(&screened, &ending);
     let Ending { tail, usage, how } = ending;
     if let How::Fault(refusal) = how {
-        trail.fail(&refusal, &transcript).await?;
+        trail.fail(&refusal).await?;
         return Err(refusal);
     }
-    transcript.add(tail);
-    let answer = openai::whole(envelope, transcript.pieces(), usage);
-    trail.close(&transcript).await?;
+    trail.shows(tail);
+    let answer = openai::whole(envelope, trail.shown(), usage);
+    trail.close().await?;
     Ok(answer)
 }
 
@@ -66,12 +69,12 @@ pub async fn stream(
         writer,
         trail,
         client,
-        transcript: Transcript::default(),
     };
     let gone = delivery.client.clone();
     let ending = tokio::select! {
         ending = delivery.run() => ending,
         () = gone.closed() => None,
+        () = gw.cut_off() => Some(Ending::cut_off()),
     };
     match ending {
         Some(ending) => delivery.end(&gw, ending).await,
@@ -84,7 +87,6 @@ struct Delivery {
     writer: ChunkWriter,
     trail: Trail,
     client: mpsc::Sender<Part>,
-    transcript: Transcript,
 }
 
 impl Delivery {
@@ -94,7 +96,7 @@ impl Delivery {
             let bytes = match self.screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
                 Step::Release(pieces) => {
                     let bytes = self.writer.pieces(&pieces);
-                    self.transcript.add(pieces);
+                    self.trail.shows(pieces);
                     self.trail.first_byte();
                     bytes
                 }
@@ -118,7 +120,7 @@ impl Delivery {
         let id = self.trail.id();
         let tail = match how {
             How::Fault(refusal) => {
-                let recorded = self.trail.fail(&refusal, &self.transcript).await;
+                let recorded = self.trail.fail(&refusal).await;
                 failed(gw, &recorded.err().unwrap_or(refusal), id)
             }
             How::Complete | How::Blocked(_) => {
@@ -128,28 +130,26 @@ impl Delivery {
                     openai::DONE,
                 ]
                 .concat();
-                self.transcript.add(tail);
-                match self.trail.close(&self.transcript).await {
+                self.trail.shows(tail);
+                match self.trail.close().await {
                     Ok(()) => chunks.into(),
                     Err(refusal) => failed(gw, &refusal, id),
                 }
             }
         };
-        // The client may be gone by now; the outcome is recorded either way.
-        let _ = self.client.send(Part::Data(tail)).await;
-        let _ = self.client.send(Part::End).await;
+        // The client may be gone by now, or not read; the outcome is recorded either way.
+        let deadline = Deadline::after(TAIL_TIME_MAX);
+        let _ = deadline.limit(self.client.send(Part::Data(tail))).await;
+        let _ = deadline.limit(self.client.send(Part::End)).await;
     }
 
     async fn gone(self) {
         let Delivery {
-            screened,
-            trail,
-            transcript,
-            ..
+            screened, trail, ..
         } = self;
         let report = screened.report();
         drop(screened); // cancels the upstream before anything else is waited for
-        trail.gone(&report, &transcript).await;
+        trail.gone(&report).await;
     }
 }
 

@@ -42,6 +42,10 @@ pub fn labelled(gw: &Gateway, prompt: Prompt, incoming: &Incoming) -> Result<Lab
             .unwrap_or_else(|_| Label::of(policy::Level::Ts));
         label = label.join(&marked);
     }
+    // What cannot stand in an entry cannot be decided about: only a header can spell such a label.
+    if audit::Name::new(&label.to_string()).is_none() {
+        return Err(no_label());
+    }
     Ok(Labelled { prompt, label })
 }
 

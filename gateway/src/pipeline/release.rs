@@ -432,6 +432,11 @@ impl Screened {
 }
 
 impl Ending {
+    /// The gateway shuts down before the answer is through.
+    pub fn cut_off() -> Ending {
+        Ending::fault(Refusal::ShuttingDown)
+    }
+
     fn fault(refusal: Refusal) -> Ending {
         Ending {
             tail: Vec::new(),

@@ -27,7 +27,7 @@ use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
 use crate::pipeline::forward::Target;
 use crate::pipeline::ingest::{Dropped, Prompt};
-use crate::pipeline::release::{Ending, How, Screened};
+use crate::pipeline::release::{Ending, How, Piece, Screened};
 use crate::pipeline::route::{self, Route};
 use crate::pipeline::screen::Clearance;
 use crate::refusal::Refusal;
@@ -36,7 +36,7 @@ use crate::reply::Described;
 mod bodies;
 mod entries;
 
-pub use bodies::Transcript;
+use bodies::Transcript;
 
 /// One request's way through the log.
 pub struct Trail {
@@ -44,6 +44,8 @@ pub struct Trail {
     started: Instant,
     place: Option<Place>,
     facts: Facts,
+    /// What has gone to the client, or is about to.
+    transcript: Transcript,
     in_flight: Option<OwnedSemaphorePermit>,
 }
 
@@ -135,6 +137,7 @@ impl Trail {
             started: Instant::now(),
             place: Some(Place::Reserved(reservation)),
             facts: Facts::of(incoming, &gw.zone_name),
+            transcript: Transcript::default(),
             in_flight: None,
         })
     }
@@ -212,6 +215,16 @@ impl Trail {
         Ok(receipt)
     }
 
+    /// Notes what goes to the client now, or will once the outcome is durable.
+    pub fn shows(&mut self, pieces: Vec<Piece>) {
+        self.transcript.add(pieces);
+    }
+
+    /// All that was, or will be, shown.
+    pub fn shown(&self) -> &[Piece] {
+        self.transcript.pieces()
+    }
+
     /// Notes the first byte that goes to the client.
     pub fn first_byte(&mut self) {
         if self.facts.first_byte_ms.is_none() {
@@ -239,19 +252,19 @@ impl Trail {
     ///
     /// # Errors
     /// [`Refusal::AuditUnavailable`]: then the end may not go out.
-    pub async fn close(mut self, transcript: &Transcript) -> Result<(), Refusal> {
+    pub async fn close(mut self) -> Result<(), Refusal> {
         let status = self.facts.ending.unwrap_or(OutcomeStatus::Completed);
         self.gw
             .metrics
             .answered(self.decision(), entries::status_word(status));
-        self.finish(End::well(status, 200), transcript).await
+        self.finish(End::well(status, 200)).await
     }
 
     /// Makes the outcome of an answer that failed on its way durable.
     ///
     /// # Errors
     /// [`Refusal::AuditUnavailable`].
-    pub async fn fail(mut self, refusal: &Refusal, transcript: &Transcript) -> Result<(), Refusal> {
+    pub async fn fail(mut self, refusal: &Refusal) -> Result<(), Refusal> {
         let told = crate::reply::describe(refusal, &self.gw, self.facts.id);
         self.gw.metrics.refused(&told);
         // A stream's status went out with its first window.
@@ -260,8 +273,7 @@ impl Trail {
         } else {
             told.status.as_u16()
         };
-        self.finish(End::failed(refusal, &told, http), transcript)
-            .await
+        self.finish(End::failed(refusal, &told, http)).await
     }
 
     /// Records a refusal: alone if nothing was sent upstream, else as the outcome of the intent.
@@ -283,9 +295,7 @@ impl Trail {
             Some(Place::Open(pending)) => {
                 self.place = Some(Place::Open(pending));
                 let end = End::failed(refusal, told, told.status.as_u16());
-                self.finish(end, &Transcript::default())
-                    .await
-                    .map(|()| Recorded::Yes)
+                self.finish(end).await.map(|()| Recorded::Yes)
             }
             // The intent could not be made durable: its place is the log's own business now.
             None => Ok(Recorded::Yes),
@@ -323,13 +333,11 @@ impl Trail {
     }
 
     /// The client left while the answer was on its way. Waits for the record, since nobody else waits for it.
-    pub async fn gone(mut self, report: &Report, transcript: &Transcript) {
+    pub async fn gone(mut self, report: &Report) {
         self.facts.answer_checks = entries::checks(report);
         self.gw.metrics.answered(self.decision(), "client_gone");
         // There is nobody left to tell.
-        let _ = self
-            .finish(End::well(OutcomeStatus::ClientGone, 0), transcript)
-            .await;
+        let _ = self.finish(End::well(OutcomeStatus::ClientGone, 0)).await;
     }
 
     /// The request id.
@@ -369,7 +377,7 @@ impl Trail {
         told: &Described,
     ) -> Result<Recorded, Refusal> {
         let source = self.facts.src.ip;
-        if is_before_authentication(refusal) && !self.gw.connections.may_record_unauthenticated() {
+        if self.facts.who.is_none() && !self.gw.connections.may_record_unauthenticated() {
             self.gw.connections.count(Closed::Unauthenticated, source);
             return Ok(Recorded::Counted);
         }
@@ -383,17 +391,17 @@ impl Trail {
             .map_err(Refusal::AuditUnavailable)
     }
 
-    async fn finish(&mut self, end: End, transcript: &Transcript) -> Result<(), Refusal> {
+    async fn finish(&mut self, end: End) -> Result<(), Refusal> {
         let Some(Place::Open(pending)) = self.place.take() else {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
-        let outcome = self.outcome(&end, transcript);
-        let bodies = transcript.body().into_iter().chain(end.said).collect();
+        let outcome = self.outcome(&end);
+        let bodies = self.transcript.body().into_iter().chain(end.said).collect();
         let written = pending.outcome(outcome, bodies).await;
         written.map(drop).map_err(Refusal::AuditUnavailable)
     }
 
-    fn outcome(&self, end: &End, transcript: &Transcript) -> Outcome {
+    fn outcome(&self, end: &End) -> Outcome {
         Outcome {
             http: end.http,
             code: end.code.clone(),
@@ -402,7 +410,7 @@ impl Trail {
             checks: self.facts.answer_checks.clone(),
             ms_total: self.elapsed_ms(),
             ms_first_byte: self.facts.first_byte_ms,
-            released_bytes: transcript.bytes(),
+            released_bytes: self.transcript.bytes(),
             // The log knows the intent's true place.
             ..Outcome::bare(self.request_id(), audit::EntryIndex(0), end.status)
         }
@@ -433,19 +441,12 @@ impl Drop for Trail {
                 .count(Closed::ClientGone, self.facts.src.ip),
             Some(Place::Open(pending)) => {
                 let gone = End::well(OutcomeStatus::ClientGone, 0);
-                let outcome = self.outcome(&gone, &Transcript::default());
-                pending.abandon(outcome, Vec::new());
+                let outcome = self.outcome(&gone);
+                let bodies = self.transcript.body().into_iter().collect();
+                pending.abandon(outcome, bodies);
             }
         }
     }
-}
-
-/// Refusals that anybody can cause, as often as they like.
-fn is_before_authentication(refusal: &Refusal) -> bool {
-    matches!(
-        refusal,
-        Refusal::Unauthenticated(_) | Refusal::UnknownUrl | Refusal::MethodNotAllowed { .. }
-    )
 }
 
 impl Facts {

@@ -118,25 +118,32 @@ fn message(path: String, item: Json, dropped: &mut Dropped) -> Result<Message, B
     })
 }
 
+/// The text of a message. Parts are put together here, line by line, and go upstream as one text: chat templates put
+/// them together too, and a secret that is cut in two parts must be judged as the model would read it.
 fn content(m: &mut Fields<'_>) -> Result<Vec<String>, BadRequest> {
     let path = m.path("content");
-    match m.take("content") {
-        None => Ok(Vec::new()),
-        Some(Json::String(text)) => Ok(vec![text]),
-        Some(Json::Array(parts)) if parts.len() <= PARTS_MAX => {
-            let read = |(at, part)| text_part(format!("{path}[{at}]"), part, m.dropped());
-            parts.into_iter().enumerate().map(read).collect()
+    let parts = match m.take("content") {
+        None => return Ok(Vec::new()),
+        Some(Json::String(text)) => return Ok(vec![text]),
+        Some(Json::Array(parts)) if parts.len() <= PARTS_MAX => parts,
+        Some(Json::Array(_)) => {
+            let most = format!("must hold at most {PARTS_MAX} parts");
+            return Err(BadRequest::invalid(&path, &most));
         }
-        Some(Json::Array(_)) => Err(BadRequest::invalid(
-            &path,
-            &format!("must hold at most {PARTS_MAX} parts"),
-        )),
-        Some(other) => Err(BadRequest::wrong_type(
-            &path,
-            "a string or an array of parts",
-            other.kind(),
-        )),
+        Some(other) => {
+            let wanted = "a string or an array of parts";
+            return Err(BadRequest::wrong_type(&path, wanted, other.kind()));
+        }
+    };
+    let mut texts = Vec::new();
+    for (at, part) in parts.into_iter().enumerate() {
+        texts.push(text_part(format!("{path}[{at}]"), part, m.dropped())?);
     }
+    Ok(if texts.is_empty() {
+        texts
+    } else {
+        vec![texts.join("\n")]
+    })
 }
 
 /// Only text can be scanned; images, audio and files are refused until a scanner for them exists.

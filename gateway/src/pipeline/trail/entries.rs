@@ -161,6 +161,7 @@ pub(super) fn status(refusal: &Refusal) -> OutcomeStatus {
         | Refusal::ClearanceMismatch => OutcomeStatus::GuardrailUnavailable,
         Refusal::AuditUnavailable(_) => OutcomeStatus::AuditUnavailable,
         Refusal::Overloaded => OutcomeStatus::Overloaded,
+        Refusal::ShuttingDown => OutcomeStatus::Shutdown,
         Refusal::Content(_) | Refusal::AccessDenied(_) => OutcomeStatus::Blocked,
         Refusal::Unauthenticated(_)
         | Refusal::ModelNotFound
@@ -199,5 +200,6 @@ pub(super) fn stage(refusal: &Refusal) -> &'static str {
         Refusal::Content(_) | Refusal::GuardrailUnavailable(..) => "screen",
         Refusal::ClearanceMismatch | Refusal::Overloaded | Refusal::AuditUnavailable(_) => "admit",
         Refusal::Upstream(_) => "forward",
+        Refusal::ShuttingDown => "release",
     }
 }
