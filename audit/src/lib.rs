@@ -74,6 +74,8 @@ mod storage;
 mod storekeeper;
 mod tail;
 mod tiles;
+#[cfg(test)]
+mod vectors;
 mod verify;
 mod wal;
 
