@@ -112,19 +112,25 @@ fn serve(file: &std::path::Path) -> ExitCode {
 }
 
 fn check(file: &std::path::Path) -> ExitCode {
-    let loaded = Config::load(file).and_then(|config| load::load(&config, None));
-    match loaded {
-        Ok(loaded) => {
-            report(&loaded.warnings);
-            println!(
-                "ok: policy {}, {} models",
-                loaded.policy.short_digest(),
-                loaded.models.names().count()
-            );
-            ExitCode::SUCCESS
+    let (config, mut problems) = Config::read(file);
+    let loaded = match config.map(|config| load::load(&config, None)) {
+        Some(Ok(loaded)) => Some(loaded),
+        Some(Err(found)) => {
+            problems.extend(found);
+            None
         }
-        Err(problems) => bad_files(&problems),
-    }
+        None => None,
+    };
+    let Some(loaded) = loaded.filter(|_| problems.is_empty()) else {
+        return bad_files(&problems);
+    };
+    report(&loaded.warnings);
+    println!(
+        "ok: policy {}, {} models",
+        loaded.policy.short_digest(),
+        loaded.models.names().count()
+    );
+    ExitCode::SUCCESS
 }
 
 fn certs_dev(dir: &std::path::Path, clients: &[(String, String)]) -> ExitCode {

@@ -205,12 +205,24 @@ impl Config {
     /// # Errors
     /// Every problem of the file at once.
     pub fn load(file: &Path) -> Result<Config, Vec<Problem>> {
+        let (config, problems) = Config::read(file);
+        config.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    /// The same for `check`: every problem of the file, and what could be read in spite of them, so that the files it
+    /// names can be checked too. Not to be used if there are problems.
+    pub fn read(file: &Path) -> (Option<Config>, Vec<Problem>) {
         let environment = std::env::vars()
             .filter(|(name, _)| name.starts_with("PORTCULLIS_"))
             .collect();
-        let text = std::fs::read_to_string(file)
-            .map_err(|e| vec![Problem::about(file, format!("cannot be read: {e}"))])?;
-        Config::parse(file, text, environment)
+        match std::fs::read_to_string(file) {
+            Ok(text) => Config::understand(file, text, environment),
+            Err(e) => {
+                let unreadable = Problem::about(file, format!("cannot be read: {e}"))
+                    .hint("`--config FILE` names another");
+                (None, vec![unreadable])
+            }
+        }
     }
 
     /// Checks the text of `file`.
@@ -222,6 +234,15 @@ impl Config {
         text: String,
         environment: BTreeMap<String, String>,
     ) -> Result<Config, Vec<Problem>> {
+        let (config, problems) = Config::understand(file, text, environment);
+        config.filter(|_| problems.is_empty()).ok_or(problems)
+    }
+
+    fn understand(
+        file: &Path,
+        text: String,
+        environment: BTreeMap<String, String>,
+    ) -> (Option<Config>, Vec<Problem>) {
         let source = Source::new(file, text, environment);
         let (table, faults) = DeTable::parse_recoverable(source.text());
         for fault in faults {
@@ -232,8 +253,7 @@ impl Config {
             );
         }
         let config = read(Section::root(&source, table));
-        let problems = source.problems();
-        config.filter(|_| problems.is_empty()).ok_or(problems)
+        (config, source.problems())
     }
 }
 

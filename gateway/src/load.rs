@@ -57,7 +57,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     let tls = keep(&mut problems, tls::server(&config.listener));
     let mut warnings = Vec::new();
     if let (Some(policy), Some(guardrails), Some(keys)) = (&policy, &guardrails, &keys) {
-        problems.extend(missing_profiles(&policy.policy, guardrails));
+        problems.extend(missing_profiles(config, &policy.policy, guardrails));
         problems.extend(unknown_to_policy(config, &policy.policy));
         warnings.extend(keys_of_nobody(&policy.policy, keys, &config.identity.keys));
     }
@@ -111,8 +111,12 @@ fn recipient(file: &Path) -> Result<audit::Recipient, Vec<Problem>> {
 
 fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, Vec<Problem>> {
     let profiles = profile_files(&config.policy_dir)?;
+    let mut problems = Vec::new();
     let runtime = match &config.guardrails.models_dir {
-        Some(_) => Some(runtime::library(&config.guardrails).map_err(|p| vec![p])?),
+        Some(_) => keep(
+            &mut problems,
+            runtime::library(&config.guardrails).map_err(|p| vec![p]),
+        ),
         None => None,
     };
     let settings = guardrails::Settings {
@@ -124,7 +128,9 @@ fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, V
         wrap,
         classifiers: Vec::new(),
     };
-    Engine::load(settings).map_err(translated)
+    // Without the library too, for what else is wrong.
+    let engine = keep(&mut problems, Engine::load(settings).map_err(translated));
+    engine.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
 /// `guardrails.toml` of the baseline and of every tenant, in the order of their paths.
@@ -198,24 +204,22 @@ fn upstream(backend: &BackendConfig) -> Result<Arc<dyn Upstream>, Problem> {
 }
 
 /// A rule that permits under a profile which does not exist would refuse everything it permits.
-fn missing_profiles(policy: &Policy, guardrails: &Engine) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (profile, rule) in policy.profiles() {
-        if !guardrails.has_profile(profile) {
-            let mut problem = Problem::about(
-                rule.file(),
-                format!(
-                    "rule `{}` names the profile `{profile}`, which no guardrails.toml has",
-                    rule.id()
-                ),
-            );
-            problem.line = rule.line();
-            problem.hint = nearest(profile, guardrails.profile_names())
-                .map(|near| format!("did you mean `{near}`?"));
-            problems.push(problem);
-        }
-    }
-    problems
+fn missing_profiles(config: &Config, policy: &Policy, guardrails: &Engine) -> Vec<Problem> {
+    let missing = policy
+        .profiles()
+        .filter(|(profile, _)| !guardrails.has_profile(profile));
+    let problem = |(profile, rule): (&str, policy::RuleRef)| {
+        let file = config.policy_dir.join(rule.file());
+        let message = format!(
+            "rule `{}` names the profile `{profile}`, which no guardrails.toml has",
+            rule.id()
+        );
+        let mut problem = Problem::in_line(file, rule.line(), profile, message);
+        problem.hint = nearest(profile, guardrails.profile_names())
+            .map(|near| format!("did you mean `{near}`?"));
+        problem
+    };
+    missing.map(problem).collect()
 }
 
 /// A zone or a model that `attributes.toml` does not name would be refused at every request.

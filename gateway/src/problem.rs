@@ -60,6 +60,23 @@ impl Problem {
         Problem::at(file, "", 0..0, message)
     }
 
+    /// An error about a word in a line of a file, counted from 1. If the word is not there any more, about the line.
+    pub fn in_line(
+        file: impl Into<PathBuf>,
+        line: u32,
+        word: &str,
+        message: impl Into<String>,
+    ) -> Problem {
+        let file = file.into();
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let before = usize::try_from(line).map_or(0, |line| line.saturating_sub(1));
+        let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
+        let rest = text.get(start..).unwrap_or_default();
+        let found = rest.lines().next().and_then(|line| line.find(word));
+        let span = found.map_or(start..start, |at| start + at..start + at + word.len());
+        Problem::at(file, &text, span, message)
+    }
+
     /// Says what to write instead.
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
         self.hint = Some(hint.into());

@@ -58,7 +58,7 @@ pub fn server(config: &ListenerConfig) -> Result<Arc<rustls::ServerConfig>, Vec<
     let mut tls = builder.with_single_cert(chain, key).map_err(|e| {
         vec![Problem::about(
             &config.certificate,
-            format!("does not fit its key: {e}"),
+            format!("the certificate does not fit its key: {e}"),
         )]
     })?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -77,10 +77,17 @@ pub(crate) fn load_all(
         .filter(|path| path.is_file())
     {
         match manifest(&path).map(|manifest| named(&manifest.name).then_some(manifest)) {
-            Ok(Some(manifest)) => match open(&path, manifest, runtime, sessions) {
-                Ok(classifier) => classifiers.push(Arc::new(classifier)),
-                Err(problem) => problems.push(*problem),
-            },
+            Ok(Some(manifest)) => {
+                let opened = open(&path, &manifest, runtime, sessions);
+                // One that cannot be opened is known by name, so that profiles that name it are checked all the same.
+                // With a problem, no engine comes of it.
+                let (digest, sessions) = opened.unwrap_or_else(|problem| {
+                    problems.push(*problem);
+                    Default::default()
+                });
+                let classifier = OnnxClassifier::new(manifest, digest, sessions);
+                classifiers.push(Arc::new(classifier));
+            }
             Ok(None) => {}
             Err(problem) => problems.push(*problem),
         }
@@ -122,12 +129,13 @@ fn manifest(path: &Path) -> Result<Manifest, Box<Problem>> {
 /// Bounds the work and the memory of one window.
 const WINDOW_WORDS_MAX: usize = 1_024;
 
+/// The model's digest, and so many sessions with it.
 fn open(
     path: &Path,
-    manifest: Manifest,
+    manifest: &Manifest,
     runtime: Option<&RuntimeLibrary>,
     sessions: usize,
-) -> Result<OnnxClassifier, Box<Problem>> {
+) -> Result<(String, Vec<Session>), Box<Problem>> {
     let file = path.with_file_name(&manifest.model);
     let model = std::fs::read(&file)
         .map_err(|error| Problem::file(&file, format!("cannot read it: {error}")))?;
@@ -150,21 +158,27 @@ fn open(
     let sessions = (0..sessions)
         .map(|_| session())
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(OnnxClassifier {
-        info: DetectorInfo {
-            name: manifest.name,
-            version: manifest.version,
-            digest,
-            kind: Kind::Classifier,
-            tier: 1,
-        },
-        labels: manifest.labels,
-        windows: WindowSize {
-            words: manifest.window.words,
-            overlap: manifest.window.overlap,
-        },
-        sessions: Mutex::new(sessions),
-    })
+    Ok((digest, sessions))
+}
+
+impl OnnxClassifier {
+    fn new(manifest: Manifest, digest: String, sessions: Vec<Session>) -> OnnxClassifier {
+        OnnxClassifier {
+            info: DetectorInfo {
+                name: manifest.name,
+                version: manifest.version,
+                digest,
+                kind: Kind::Classifier,
+                tier: 1,
+            },
+            labels: manifest.labels,
+            windows: WindowSize {
+                words: manifest.window.words,
+                overlap: manifest.window.overlap,
+            },
+            sessions: Mutex::new(sessions),
+        }
+    }
 }
 
 fn session(environment: &ort::environment::Environment, model: &[u8]) -> ort::Result<Session> {
