@@ -14,6 +14,7 @@
 
 use std::time::Duration;
 
+mod check;
 mod clients;
 mod full_disk;
 mod kill;
