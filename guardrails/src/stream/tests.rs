@@ -216,6 +216,15 @@ async fn a_key_without_an_end_is_swallowed_in_bounded_memory() {
     assert_eq!(released, "k [REDACTED:private_key], then text. ");
 }
 
+#[test]
+fn a_hidden_character_inside_what_is_swallowed_does_not_leave() {
+    // 48 bytes after the space is a cut, just behind the hidden character.
+    let text = format!("a <<{}\u{ad}##\nend", "#".repeat(44));
+    for chunks in [vec![text.as_str()], characters(&text)] {
+        check(&PATTERNS, &chunks, "a [REDACTED:words.open]\nend");
+    }
+}
+
 #[tokio::test]
 async fn a_block_stops_every_channel_for_good() {
     let mut screen = BLOCKS.stream("p").expect("the profile");
