@@ -7,7 +7,8 @@
 //! * a hit that only shows after unescaping text that is not JSON, or the inside of a decoded string (JSON in JSON);
 //! * a hit after whose redaction the text would no longer be JSON, or would still hold a hit.
 //!
-//! Bounds: strings inside strings are unescaped [`LAYERS_MAX`] times.
+//! Bounds: strings inside strings are unescaped [`LAYERS_MAX`] times; [`STRINGS_MAX`] strings, and as many hits, are
+//! judged in one text, within its deadline.
 //!
 //! What it cannot do: a secret that is spread over several strings is not put together.
 
@@ -88,6 +89,17 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Findings are compared with each other: more of them than this would take longer than anybody waits.
+    fn bounded(&self, count: usize) -> Result<(), Undecided> {
+        match count > STRINGS_MAX {
+            true => Err(Undecided::TooManyStrings {
+                count,
+                max: STRINGS_MAX,
+            }),
+            false => Ok(()),
+        }
+    }
+
     async fn scan(&mut self, text: &str) -> Result<Judgement, Undecided> {
         let (found, micros) = judge::whole(self.inner, self.plan, text, self.deadline).await?;
         self.judged.micros += micros;
@@ -98,7 +110,13 @@ impl Work<'_> {
     async fn strings(&mut self, json: &str) -> Result<Option<String>, Undecided> {
         let mut out = String::new();
         let mut done = 0;
-        for (number, literal) in literals(json).into_iter().enumerate() {
+        let literals = literals(json);
+        self.bounded(literals.len())?;
+        for (number, literal) in literals.into_iter().enumerate() {
+            if Instant::now() >= self.deadline {
+                return Err(Undecided::Deadline);
+            }
+            self.bounded(self.judged.judgement.findings.len())?;
             if number % STRINGS_AT_ONCE == STRINGS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
@@ -202,12 +220,14 @@ impl Work<'_> {
     }
 }
 
+/// A tool call has dozens of strings; more than this in one text is no tool call.
+const STRINGS_MAX: usize = 8_192;
 /// After so many strings others may run.
 const STRINGS_AT_ONCE: usize = 256;
 /// How often strings inside strings are unescaped.
 const LAYERS_MAX: usize = 3;
 
-fn is_json(text: &str) -> bool {
+pub(crate) fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
@@ -242,9 +262,9 @@ fn mask_json(json: &str, masks: &[Mask]) -> String {
     let mut redactor = Redactor::default();
     let mut values: Vec<(Range<usize>, String)> = Vec::new();
     for mask in masks {
-        let inside = literals
-            .iter()
-            .any(|literal| literal.start < mask.range.start && mask.range.end < literal.end);
+        let before = literals.partition_point(|literal| literal.start < mask.range.start);
+        let nearest = before.checked_sub(1).and_then(|at| literals.get(at));
+        let inside = nearest.is_some_and(|literal| mask.range.end < literal.end);
         match inside {
             true => redactor.add(mask.clone()),
             false => values.push((value_around(json, &mask.range), mask.label.clone())),

@@ -115,9 +115,10 @@ impl Growing {
             part: hit.part,
         }));
         // Nothing that the original's shapes look for is ASCII.
+        let from = self.original_scan.scanned().saturating_sub(self.base);
         let new = self
             .original
-            .get(self.original_scan.scanned().saturating_sub(self.base)..);
+            .get(from..upto.original.saturating_sub(self.base));
         if new.is_some_and(str::is_ascii) && self.original_scan.skip(upto.original) {
             return;
         }

@@ -20,13 +20,17 @@ pub(crate) fn find(inner: &Inner, spans: &[Span<'_>]) -> Vec<Marking> {
             &mut found,
         );
         found.sort_by_key(|found| found.range.start);
+        let mut lettered = None;
         for found in found {
             let Some(shape) = inner.scanners.canonical.shapes().get(found.shape) else {
                 continue;
             };
             let matched = span.text.get(found.range.clone()).unwrap_or_default();
             let bare = matched.len() == "(S)".len();
-            if bare && marking::is_list(span.text, found.range.clone()) {
+            if bare
+                && (*lettered.get_or_insert_with(|| marking::is_lettered(span.text))
+                    || marking::is_copyright(span.text, found.range.clone()))
+            {
                 continue;
             }
             markings.push(Marking {

@@ -234,6 +234,14 @@ pub enum Undecided {
         /// The bound.
         max: usize,
     },
+    /// Tool arguments of more strings, or with more hits, than are judged in one text.
+    #[error("{count} strings or hits in one text of arguments, at most {max} are judged")]
+    TooManyStrings {
+        /// How many there are.
+        count: usize,
+        /// The bound.
+        max: usize,
+    },
     /// More channels than an answer may have.
     #[error("more than {max} channels in one answer")]
     TooManyChannels {

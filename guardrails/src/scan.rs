@@ -487,7 +487,7 @@ impl Step<'_> {
             Trigger::Email => local_part_start(self.text, at, cursor.next_of(shape)),
             _ => at,
         };
-        let before = start.checked_sub(1).and_then(|i| self.byte(i));
+        let before = byte_before(self.text, start);
         Some(Open {
             shape,
             start,
@@ -663,11 +663,41 @@ fn local_part_start(text: Retained<'_>, at: usize, floor: usize) -> usize {
         .as_bytes()
         .get(from - text.base..at - text.base)
         .unwrap_or_default();
-    at - bytes
-        .iter()
-        .rev()
-        .take_while(|byte| is_local_part(**byte))
-        .count()
+    let start = at
+        - bytes
+            .iter()
+            .rev()
+            .take_while(|byte| is_local_part(**byte))
+            .count();
+    // In `\njane@…` the address is Jane's: the `n` belongs to the escape.
+    match start < at && is_escape(text, start + 1) {
+        true => start + 1,
+        false => start,
+    }
+}
+
+/// The byte before an offset, for what depends on the edge of a word. An escape, as JSON inside a text spells line ends
+/// and the like, is no letter: `\n078-05-1120` begins a number as a line end would.
+fn byte_before(text: Retained<'_>, at: usize) -> Option<u8> {
+    match is_escape(text, at) {
+        true => Some(b'\\'),
+        false => text
+            .text
+            .as_bytes()
+            .get(at.checked_sub(text.base + 1)?)
+            .copied(),
+    }
+}
+
+/// Whether an escape ends at an offset: a letter after a backslash, or `\u` and four digits.
+fn is_escape(text: Retained<'_>, at: usize) -> bool {
+    let end = at.saturating_sub(text.base).min(text.text.len());
+    let before = text.text.as_bytes().get(..end).unwrap_or_default();
+    match before {
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
+        [.., b'\\', b'u', a, b, c, d] => [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()),
+        _ => false,
+    }
 }
 
 /// The bytes of an unquoted local part (RFC 5322 section 3.2.3, `atext` and the dot), less those that in running text

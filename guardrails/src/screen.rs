@@ -79,12 +79,12 @@ async fn deterministic(
     Ok((judgement, text))
 }
 
-/// Tool arguments always; of tool definitions the schemas, which must still be JSON when something in them was masked.
+/// Tool arguments always; of other texts those that are JSON (schemas, what most tools answer): the letter of an escaped
+/// line break before a number would hide it from every detector that looks for the beginning of a word.
 fn may_be_json(span: &Span<'_>) -> bool {
     match span.origin {
         Origin::ToolArguments => true,
-        Origin::ToolDefinition => span.text.trim_start().starts_with(['{', '[']),
-        _ => false,
+        _ => span.text.trim_start().starts_with(['{', '[']) && arguments::is_json(span.text),
     }
 }
 

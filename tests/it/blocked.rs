@@ -63,7 +63,7 @@ fn secrets() -> Vec<Case> {
             messages(json!([{ "role": "user", "content": [
                 { "type": "text", "text": "look:" }, { "type": "text", "text": github.clone() }] }])),
             "github_token",
-            "messages[0].content[1].text",
+            "messages[0].content",
             &github,
         ),
         case(
@@ -212,7 +212,7 @@ fn attacks() -> Vec<Case> {
         case(
             "orders in a part of it",
             after_a_tool("{}", parts),
-            "messages[2].content[1].text",
+            "messages[2].content",
         ),
         case(
             "orders with nothing between their letters",

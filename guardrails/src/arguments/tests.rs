@@ -205,3 +205,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn more_strings_than_anybody_judges_are_not_judged_for_ever() {
+    let many = format!("[{}\"x\"]", "\"078-05-1120\",".repeat(STRINGS_MAX));
+    let span = crate::Span {
+        origin: Origin::ToolArguments,
+        path: "arguments".to_owned(),
+        text: &many,
+    };
+    let judged = RUNTIME.block_on(async {
+        let deadline = Instant::now() + std::time::Duration::from_secs(60);
+        let spans = [span];
+        MASKS
+            .screen("p", crate::Stage::Prompt, &spans, deadline)
+            .await
+    });
+    assert!(
+        matches!(judged, Err(Undecided::TooManyStrings { .. })),
+        "not judged"
+    );
+}

@@ -112,7 +112,7 @@ fn one_by_one(scanner: &Scanner, text: &str) -> Vec<(usize, Range<usize>)> {
 
 fn try_at(shape: &Shape, text: &str, start: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let mut state = shape.begin(start.checked_sub(1).map(|i| bytes[i]))?;
+    let mut state = shape.begin(byte_before(Retained { text, base: 0 }, start))?;
     let mut matched = None;
     for at in start..bytes.len() {
         let run = shape.run(state, &bytes[at..=at]);
@@ -199,6 +199,7 @@ pub(crate) fn hostile() -> impl Strategy<Value = String> {
         "!",
         "token=",
         "-----BEGIN",
+        "\\u000a",
         "SECRET",
         "//",
         "CUI",
@@ -302,4 +303,19 @@ proptest! {
         let steps: Vec<usize> = (0..text.len()).filter(|at| text.is_char_boundary(*at)).collect();
         prop_assert_eq!(in_steps(scanner, &text, &steps), in_steps(scanner, &text, &[]));
     }
+}
+
+#[test]
+fn an_escaped_line_end_is_no_letter() {
+    for escape in ["\\n", "\\r", "\\t", "\\u000a", "\\u0009"] {
+        for (label, text, _) in samples() {
+            let text = format!("{{\"a\":\"x{escape}{text}\"}}");
+            let hits = in_steps(scanner(), &text, &[]);
+            let found = |(shape, _): &(usize, Range<usize>)| scanner().shapes()[*shape].label == label;
+            assert!(hits.iter().any(found), "{label} in {text}");
+        }
+    }
+    let text = "\\njane@example.com";
+    let email = (2..text.len()).collect::<Vec<_>>();
+    assert!(in_steps(scanner(), text, &[]).iter().any(|(_, range)| range.clone().eq(email.iter().copied())));
 }

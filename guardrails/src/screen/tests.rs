@@ -182,3 +182,12 @@ async fn a_schema_is_still_json_after_masking() {
         [Some("charge [REDACTED:payment_card]".to_owned())]
     );
 }
+
+#[tokio::test]
+async fn an_escaped_line_break_hides_nothing_in_what_a_tool_answers() {
+    let engine = engine(&rule("p", "pii@1", "redact"));
+    let answer = r#"{"note":"Caller:\n078-05-1120"}"#;
+    let masked = ask(&engine, "p", Origin::ToolResult, answer).await;
+    let expected = r#"{"note":"Caller:\n[REDACTED:us_ssn]"}"#;
+    assert_eq!(masked.rewritten, [Some(expected.to_owned())]);
+}

@@ -1,7 +1,7 @@
 //! Classification and CUI markings: banner lines and portion marks (32 CFR 2001.20-2001.24; 32 CFR 2002.20).
 //!
 //! First form: the level counts, what follows `//` is recognised but not read. A single letter in parentheses is a
-//! portion mark only at the beginning of a line, and [`is_list`] keeps enumerations (`(A) … (B) … (C)`) apart.
+//! portion mark only at the beginning of a line, and [`is_lettered`] keeps enumerations (`(A) … (B) … (C)`) apart.
 //!
 //! A marking *found in text* is a signal, not proof; and text without one may still be classified.
 
@@ -60,17 +60,22 @@ fn exact(
     )
 }
 
-/// Whether a bare `(C)` or the like is an item of a list, or a copyright sign: then it marks nothing.
-pub(crate) fn is_list(text: &str, portion: Range<usize>) -> bool {
-    let after = text.get(portion.end..).unwrap_or_default().trim_start();
-    let copyright =
-        after.starts_with(|c: char| c.is_ascii_digit()) || after.starts_with("Copyright");
+/// Whether a text has lines that begin like items of a lettered list: then a bare `(C)` in it marks nothing.
+/// Reads the whole text: ask once per text, not once per mark.
+pub(crate) fn is_lettered(text: &str) -> bool {
     let lettered = |line: &str| {
         ["(A)", "(B)", "(D)", "(E)"]
             .iter()
             .any(|item| line.trim_start().starts_with(item))
     };
-    copyright || text.lines().any(lettered)
+    text.lines().any(lettered)
+}
+
+/// Whether a bare `(C)` is a copyright sign, by what follows it.
+pub(crate) fn is_copyright(text: &str, portion: Range<usize>) -> bool {
+    let after = text.get(portion.end..).unwrap_or_default();
+    let after = after.trim_start_matches([' ', '\t']);
+    after.starts_with(|c: char| c.is_ascii_digit()) || after.starts_with("Copyright")
 }
 
 fn alone_on_its_line(candidate: &Candidate<'_>) -> Option<Range<usize>> {
