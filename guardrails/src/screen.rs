@@ -84,6 +84,8 @@ async fn deterministic(
 fn may_be_json(span: &Span<'_>) -> bool {
     match span.origin {
         Origin::ToolArguments => true,
+        // As streams judge them, so that an answer's verdict does not depend on how it came.
+        Origin::Answer | Origin::Reasoning | Origin::Refusal => false,
         _ => span.text.trim_start().starts_with(['{', '[']) && arguments::is_json(span.text),
     }
 }

@@ -311,11 +311,16 @@ fn an_escaped_line_end_is_no_letter() {
         for (label, text, _) in samples() {
             let text = format!("{{\"a\":\"x{escape}{text}\"}}");
             let hits = in_steps(scanner(), &text, &[]);
-            let found = |(shape, _): &(usize, Range<usize>)| scanner().shapes()[*shape].label == label;
+            let found =
+                |(shape, _): &(usize, Range<usize>)| scanner().shapes()[*shape].label == label;
             assert!(hits.iter().any(found), "{label} in {text}");
         }
     }
     let text = "\\njane@example.com";
     let email = (2..text.len()).collect::<Vec<_>>();
-    assert!(in_steps(scanner(), text, &[]).iter().any(|(_, range)| range.clone().eq(email.iter().copied())));
+    assert!(
+        in_steps(scanner(), text, &[])
+            .iter()
+            .any(|(_, range)| range.clone().eq(email.iter().copied()))
+    );
 }
