@@ -15,7 +15,7 @@
 //!   first, the type's own fields follow, each in the order of its struct;
 //! - unknown keys, repeated keys, spaces and numbers with a fraction do not parse: an entry that
 //!   serialises to other bytes than those stored is not an entry;
-//! - every text is a word of [`words`]: nothing a caller typed can be spelled.
+//! - every text is a word of `entry/words.rs`: nothing a caller typed can be spelled.
 //!
 //! Bounds: [`ENTRY_BYTES_MAX`] per entry, [`HITS_MAX`] hits per check, [`BODIES_MAX`] bodies. What
 //! does not fit is cut and the cut is counted in the entry, hits first, then whole checks.

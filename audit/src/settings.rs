@@ -47,6 +47,12 @@ impl Settings {
         }
     }
 
+    /// The most bytes of bodies that one entry can have and be sure of its place whenever half a
+    /// segment is free. Larger ones may be refused although others are served.
+    pub fn body_bytes_max(&self) -> u64 {
+        (self.segment_bytes / 2).saturating_sub(64 * 1024)
+    }
+
     /// The first bound that does not hold, in words.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         let headroom = wal::header_bytes(self.queue_max) + 8 * wal::SLOT;

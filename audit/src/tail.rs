@@ -189,33 +189,33 @@ impl Tail {
     ) -> Result<Tail, Damage> {
         let folder = dir.join(WAL);
         let mut tail = Tail::default();
+        let unreadable = |path: &Path, error: io::Error| Damage::unreadable(path, &error);
         for path in storage
             .files(&folder)
-            .map_err(|error| Damage::unreadable(&folder, &error))?
+            .map_err(|error| unreadable(&folder, error))?
         {
-            let bytes = storage
-                .read(&path)
-                .map_err(|error| Damage::unreadable(&path, &error))?;
-            let Some((header, start)) = Header::parse(&bytes) else {
+            let Some((header, start)) =
+                read_header(storage, &path).map_err(|error| unreadable(&path, error))?
+            else {
                 continue;
             };
             if mark.is_some_and(|mark| header.mark != mark) {
                 continue;
             }
             tail.last_number = tail.last_number.max(header.number);
-            let frames = bytes.get(start..).unwrap_or_default();
-            let mut frames = Frames::new(frames, start as u64, header.nonce);
-            if header.clean || frames.any(|frame| matches!(frame.content, Content::Commit(_))) {
-                let id = path
-                    .file_name()
-                    .and_then(|name| name.to_str())
-                    .and_then(|name| name.parse().ok());
-                tail.segments.push(Found {
-                    id: id.unwrap_or(u64::MAX),
-                    path,
-                    header,
-                    start: start as u64,
-                });
+            let name = path.file_name().and_then(|name| name.to_str());
+            let id = name.and_then(|name| name.parse().ok()).unwrap_or(u64::MAX);
+            let found = Found {
+                path,
+                id,
+                header,
+                start,
+            };
+            if found
+                .counts(storage)
+                .map_err(|error| unreadable(&found.path, error))?
+            {
+                tail.segments.push(found);
             }
         }
         tail.segments.sort_by_key(|found| found.header.number);
@@ -254,6 +254,51 @@ impl Tail {
         Ok(end)
     }
 }
+
+impl Found {
+    /// Rule 1. The first batch usually lies at the front: the rest is read only when it does not.
+    fn counts(&self, storage: &dyn Storage) -> io::Result<bool> {
+        if self.header.clean {
+            return Ok(true);
+        }
+        let start = usize::try_from(self.start).map_err(io::Error::other)?;
+        for bytes in [start + FRONT, usize::MAX] {
+            let front = read_front(storage, &self.path, bytes)?;
+            let frames = front.get(start..).unwrap_or_default();
+            let mut frames = Frames::new(frames, self.start, self.header.nonce);
+            if frames.any(|frame| matches!(frame.content, Content::Commit(_))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The header of a segment and where its frames begin; none for a spare, most of which is not read.
+fn read_header(storage: &dyn Storage, path: &Path) -> io::Result<Option<(Header, u64)>> {
+    for bytes in [FRONT, usize::MAX] {
+        let front = read_front(storage, path, bytes)?;
+        if let Some((header, start)) = Header::parse(&front) {
+            return Ok(Some((header, start as u64)));
+        }
+        if !Header::begins(&front) {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// At most the first `bytes` of a file.
+fn read_front(storage: &dyn Storage, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+    let file = storage.open(path)?;
+    let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let mut front = vec![0; length.min(bytes)];
+    file.read_exact_at(&mut front, 0)?;
+    Ok(front)
+}
+
+/// Enough for a header and a first batch, as a rule.
+const FRONT: usize = 64 * 1024;
 
 fn replay_segment(
     found: &Found,

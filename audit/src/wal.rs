@@ -110,6 +110,11 @@ impl Header {
         out
     }
 
+    /// Whether this could be the beginning of a header.
+    pub(crate) fn begins(segment: &[u8]) -> bool {
+        segment.starts_with(&MAGIC)
+    }
+
     /// The header at the front of a segment, and how many bytes it takes. `None` for a spare, a
     /// torn header, or bytes that are no header at all.
     pub(crate) fn parse(segment: &[u8]) -> Option<(Header, usize)> {

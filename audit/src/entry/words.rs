@@ -11,8 +11,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The longest [`Name`], in bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -20,8 +22,7 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// A registered name: a principal as mapped, a rule id, a file, a detector, a model as configured.
 ///
 /// 1 to [`NAME_BYTES_MAX`] bytes of `A-Z a-z 0-9 . _ : / @ + -`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Cow<'static, str>);
 
 impl Name {
@@ -57,22 +58,6 @@ const fn is_name(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.len() <= NAME_BYTES_MAX
 }
 
-impl TryFrom<String> for Name {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<Name, NotAWord> {
-        match is_name(text.as_bytes()) {
-            true => Ok(Name(Cow::Owned(text))),
-            false => Err(NotAWord("name")),
-        }
-    }
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> String {
-        name.0.into_owned()
-    }
-}
-
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -90,8 +75,7 @@ impl fmt::Debug for Name {
 /// Segments are names of the API's own contract (a fixed list in this crate), each followed by any
 /// number of `[n]`. A key chosen by a caller cannot be spelled, so paths inside tool arguments end
 /// at `arguments`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FieldPath(String);
 
 impl FieldPath {
@@ -125,25 +109,8 @@ impl fmt::Display for FieldPath {
     }
 }
 
-impl TryFrom<String> for FieldPath {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<FieldPath, NotAWord> {
-        match is_path(&text, is_number) {
-            true => Ok(FieldPath(text)),
-            false => Err(NotAWord("field path")),
-        }
-    }
-}
-
-impl From<FieldPath> for String {
-    fn from(path: FieldPath) -> String {
-        path.0
-    }
-}
-
 /// A set of places: `messages[].content`, with every index left open.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FieldPattern(String);
 
 impl FieldPattern {
@@ -161,22 +128,6 @@ impl FieldPattern {
 impl fmt::Display for FieldPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for FieldPattern {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<FieldPattern, NotAWord> {
-        match is_path(&text, str::is_empty) {
-            true => Ok(FieldPattern(text)),
-            false => Err(NotAWord("field pattern")),
-        }
-    }
-}
-
-impl From<FieldPattern> for String {
-    fn from(pattern: FieldPattern) -> String {
-        pattern.0
     }
 }
 
@@ -289,8 +240,7 @@ const FIELDS: [&str; 78] = [
 ];
 
 /// The key of a request's entries: a UUIDv7 that the gateway minted, never one that a client sent.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
@@ -343,15 +293,24 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// The text, written into `room`.
+    fn text<'a>(&self, room: &'a mut [u8; 36]) -> &'a str {
+        let mut digits = [0; 64];
+        let mut digits = hex(&mut digits, &self.0).bytes();
+        for (at, letter) in room.iter_mut().enumerate() {
+            *letter = match at {
+                8 | 13 | 18 | 23 => b'-',
+                _ => digits.next().unwrap_or(b'0'),
+            };
+        }
+        std::str::from_utf8(room).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(self.text(&mut [0; 36]))
     }
 }
 
@@ -361,22 +320,8 @@ impl fmt::Debug for RequestId {
     }
 }
 
-impl TryFrom<String> for RequestId {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<RequestId, NotAWord> {
-        RequestId::parse(&text).ok_or(NotAWord("request id"))
-    }
-}
-
-impl From<RequestId> for String {
-    fn from(id: RequestId) -> String {
-        id.to_string()
-    }
-}
-
 /// 32 bytes of SHA-256 (or of a keyed digest), shown as lower-case hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
@@ -393,17 +338,15 @@ impl Digest {
     /// The first 16 hexadecimal digits, as a name.
     pub fn short(&self) -> Name {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
-        let text = [a, b, c, d, e, f, g, h]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Name(Cow::Owned(text))
+        Name(Cow::Owned(
+            hex(&mut [0; 64], &[a, b, c, d, e, f, g, h]).to_owned(),
+        ))
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(hex(&mut [0; 64], &self.0))
     }
 }
 
@@ -413,22 +356,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-impl TryFrom<String> for Digest {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<Digest, NotAWord> {
-        Digest::parse(&text).ok_or(NotAWord("digest"))
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.to_string()
-    }
-}
-
 /// Eight random bytes that name one life of the log between two openings, or one epoch key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub [u8; 8]);
 
 impl Tag {
@@ -440,26 +369,13 @@ impl Tag {
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(hex(&mut [0; 64], &self.0))
     }
 }
 
 impl fmt::Debug for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl TryFrom<String> for Tag {
-    type Error = NotAWord;
-    fn try_from(text: String) -> Result<Tag, NotAWord> {
-        Tag::parse(&text).ok_or(NotAWord("tag"))
-    }
-}
-
-impl From<Tag> for String {
-    fn from(tag: Tag) -> String {
-        tag.to_string()
     }
 }
 
@@ -479,6 +395,80 @@ impl fmt::Display for EntryIndex {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("not a {0}")]
 pub struct NotAWord(pub(crate) &'static str);
+
+/// A type that is one text, in entries as everywhere: read and written without a copy between.
+trait Word: Sized {
+    const KIND: &'static str;
+    fn from_text(text: &str) -> Option<Self>;
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+macro_rules! words {
+    ($($word:ident, $kind:literal, $from:expr, |$this:ident| $text:expr;)*) => {$(
+        impl Word for $word {
+            const KIND: &'static str = $kind;
+            fn from_text(text: &str) -> Option<$word> {
+                $from(text)
+            }
+            fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $this = self;
+                serializer.serialize_str($text)
+            }
+        }
+
+        impl Serialize for $word {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.write(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $word {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$word, D::Error> {
+                deserializer.deserialize_str(Reader(PhantomData))
+            }
+        }
+    )*};
+}
+
+words! {
+    Name, "name", Name::new, |word| &word.0;
+    FieldPath, "field path", FieldPath::new, |word| &word.0;
+    FieldPattern, "field pattern", FieldPattern::new, |word| &word.0;
+    RequestId, "request id", RequestId::parse, |word| word.text(&mut [0; 36]);
+    Digest, "digest", Digest::parse, |word| hex(&mut [0; 64], &word.0);
+    Tag, "tag", Tag::parse, |word| hex(&mut [0; 64], &word.0);
+}
+
+struct Reader<W>(PhantomData<W>);
+
+impl<W: Word> Visitor<'_> for Reader<W> {
+    type Value = W;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a {}", W::KIND)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<W, E> {
+        W::from_text(text).ok_or_else(|| E::custom(NotAWord(W::KIND)))
+    }
+}
+
+/// Lower-case hexadecimal digits of at most 32 bytes.
+fn hex<'a>(room: &'a mut [u8; 64], bytes: &[u8]) -> &'a str {
+    let digit = |nibble: u8| {
+        if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' + nibble - 10
+        }
+    };
+    for (pair, byte) in room.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    room.get(..2 * bytes.len())
+        .and_then(|digits| std::str::from_utf8(digits).ok())
+        .unwrap_or_default()
+}
 
 /// Lower-case hexadecimal digits into exactly `N` bytes.
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
