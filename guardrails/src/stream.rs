@@ -21,8 +21,8 @@
 //! plus one word; over all channels [`CHANNELS_MAX`](crate::CHANNELS_MAX) times that.
 //!
 //! What it cannot do: in an answer's text (not in tool arguments) a secret that is spelled in `\u` escapes is not read; a
-//! line end spelled `\n` is known for what it is. A secret that is spread over two channels is not put together; a classifier sees a window, never
-//! the whole answer.
+//! line end spelled `\n` is known for what it is. A secret that is spread over two channels is not put together; a
+//! classifier sees a window, never the whole answer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
