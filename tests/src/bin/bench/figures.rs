@@ -64,6 +64,11 @@ impl Figures {
         self.rounds.entry(cell).or_default().push(round);
     }
 
+    /// Every cell that was measured, in the order of a round.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell> {
+        self.rounds.keys().copied()
+    }
+
     /// The rounds of a cell, in order.
     pub(crate) fn rounds(&self, cell: Cell) -> &[Round] {
         self.rounds.get(&cell).map_or(&[], Vec::as_slice)

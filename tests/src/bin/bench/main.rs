@@ -23,6 +23,13 @@
     clippy::print_stderr,
     reason = "a command line talks to its terminal"
 )]
+#![cfg_attr(
+    test,
+    expect(
+        clippy::indexing_slicing,
+        reason = "a test that indexes wrongly fails, as it should"
+    )
+)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +90,10 @@ struct Options {
     /// Milliseconds that the upstream thinks before it answers
     #[arg(long, default_value_t = 0)]
     think_ms: u64,
+    /// Only cells whose description says this, such as "64 connections, plain" or "patterns, log on tmpfs"; the direct
+    /// path is measured with them
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
     /// Where "on the disk" is; a folder of its own is made there, and removed
     #[arg(long, value_name = "DIR")]
     disk: Option<PathBuf>,

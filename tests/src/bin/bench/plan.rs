@@ -43,8 +43,8 @@ pub(crate) enum Mode {
 /// What is alike for all paths that are compared with one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Setting {
-    pub(crate) mode: Mode,
     pub(crate) connections: usize,
+    pub(crate) mode: Mode,
 }
 
 /// One thing that is measured, in each round.
@@ -133,4 +133,16 @@ pub(crate) fn settings() -> impl Iterator<Item = Setting> {
 /// Every cell, in the order of one round.
 pub(crate) fn cells() -> impl Iterator<Item = Cell> {
     settings().flat_map(|setting| Path::ALL.map(|path| Cell { setting, path }))
+}
+
+impl Cell {
+    /// In words, as `--only` searches them.
+    pub(crate) fn description(self) -> String {
+        let Setting { mode, connections } = self.setting;
+        let (path, log) = (self.path.name(), self.path.log());
+        format!(
+            "{connections} connections, {}, {path}, log on {log}",
+            mode.name()
+        )
+    }
 }

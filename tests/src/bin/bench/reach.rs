@@ -29,6 +29,9 @@ impl Aim {
 
     /// Reached, or missed by how much.
     pub(crate) fn verdict(&self) -> String {
+        if self.got.is_nan() || self.wanted.is_nan() {
+            return "not measured".to_owned();
+        }
         if self.reached() {
             return "reached".to_owned();
         }
@@ -142,12 +145,12 @@ fn memory(measured: &Measured) -> Aim {
         .memory
         .iter()
         .filter(|((guards, _), _)| *guards != Guards::Classifier);
-    let peak = without.map(|(_, (_, after))| after.peak).max().unwrap_or(0);
+    let peak = without.map(|(_, (_, after))| after.peak).max();
     Aim {
         what: "memory without models, at its peak ≤ 60 MiB".to_owned(),
         unit: "MiB",
         wanted: 60.0,
-        got: peak as f64 / (1 << 20) as f64,
+        got: peak.map_or(f64::NAN, |peak| peak as f64 / f64::from(1 << 20)),
         at_most: true,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::figures::{Figure, Percentiles, Round};
-use crate::plan::{self, CONNECTIONS, Cell, Guards, Medium, Mode, Path, Setting};
+use crate::plan::{CONNECTIONS, Cell, Guards, Medium, Mode, Path, Setting};
 use crate::process::Memory;
 use crate::reach::{self, number};
 use crate::run::Measured;
@@ -64,7 +64,7 @@ pub(crate) fn json(measured: &Measured) -> Value {
         "quick": measured.options.quick,
         "seconds_each": measured.options.timing().measured.as_secs_f64(),
         "bare_flushes": bare.collect::<Vec<_>>(),
-        "cells": plan::cells().map(|cell| json_cell(measured, cell)).collect::<Vec<_>>(),
+        "cells": measured.figures.cells().map(|cell| json_cell(measured, cell)).collect::<Vec<_>>(),
         "memory": memory.collect::<Vec<_>>(),
         "system_calls": match &measured.proof {
             Ok(proof) => json!({ "by": proof.by, "fdatasync_and_fsync": proof.calls, "flushes": proof.flushes, "requests": proof.requests }),
@@ -134,7 +134,7 @@ fn times(measured: &Measured) -> Table {
             "samples",
         ],
     );
-    for cell in plan::cells() {
+    for cell in measured.figures.cells() {
         let of = |figure: fn(&Round) -> f64| measured.figures.of(cell, figure);
         let whole = of(|round| round.whole.p50);
         let samples = measured
@@ -177,7 +177,11 @@ fn added(measured: &Measured) -> Table {
             "mean flush ms",
         ],
     );
-    for cell in plan::cells().filter(|cell| cell.path != Path::Direct) {
+    for cell in measured
+        .figures
+        .cells()
+        .filter(|cell| cell.path != Path::Direct)
+    {
         let both = |figure: fn(&Round) -> f64| {
             let ms = measured.figures.added(cell, figure).median;
             [number(ms), in_flushes(measured, cell, figure)]
@@ -226,7 +230,7 @@ fn costs(measured: &Measured) -> Table {
             "upstream connections/request",
         ],
     );
-    for cell in plan::cells() {
+    for cell in measured.figures.cells() {
         let of = |figure: fn(&Round) -> f64| number(measured.figures.of(cell, figure).median);
         let spent = |figure: fn(&crate::figures::Spent) -> f64| match cell.path {
             Path::Gateway(..) => number(measured.figures.spent(cell, figure).median),

@@ -47,19 +47,23 @@ struct Reading {
 
 /// Measures everything.
 pub(crate) async fn all(options: &Options) -> Result<Measured, Failed> {
-    let stage = Stage::set(options).await?;
+    let cells = chosen(options);
+    if cells.is_empty() {
+        return Err("no cell is described like that: see the words of the tables".into());
+    }
+    let stage = Stage::set(options, &cells).await?;
     let media = [Medium::Disk, Medium::Memory];
     let bare = media.map(|medium| Ok((medium, bare::flushes(stage.site.folder(medium))?)));
     let bare = bare.into_iter().collect::<Result<_, Failed>>()?;
     let before = stage.memory()?;
     let mut figures = Figures::default();
     for round in 1..=options.rounds() {
-        for cell in plan::cells() {
+        for &cell in &cells {
             progress(options, round, cell);
             let measured = stage.round(cell, options).await;
             figures.add(
                 cell,
-                measured.map_err(|error| format!("{}: {error}", describe(cell)))?,
+                measured.map_err(|error| format!("{}: {error}", cell.description()))?,
             );
         }
     }
@@ -83,11 +87,12 @@ pub(crate) async fn all(options: &Options) -> Result<Measured, Failed> {
 }
 
 impl Stage {
-    async fn set(options: &Options) -> Result<Stage, Failed> {
+    async fn set(options: &Options, cells: &[Cell]) -> Result<Stage, Failed> {
         let site = Site::new(options)?;
         let upstream = Upstream::start(options, &site.certs())?;
         let mut gateways = BTreeMap::new();
-        for path in Path::ALL {
+        let asked = |path: &Path| cells.iter().any(|cell| cell.path == *path);
+        for path in Path::ALL.into_iter().filter(asked) {
             if let Path::Gateway(guards, medium) = path {
                 let gateway = Gateway::start(&site, guards, medium, upstream.plain).await?;
                 gateways.insert((guards, medium), gateway);
@@ -158,7 +163,8 @@ impl Stage {
     async fn check_recorded(&self, figures: &Figures) -> Result<(), Failed> {
         for ((guards, medium), gateway) in &self.gateways {
             let path = Path::Gateway(*guards, *medium);
-            let rounds = plan::cells()
+            let rounds = figures
+                .cells()
                 .filter(|cell| cell.path == path)
                 .flat_map(|cell| figures.rounds(cell));
             let answers = rounds.map(|round| round.requests).sum::<u64>() as f64;
@@ -240,6 +246,22 @@ fn round(load: Load<Reading>) -> Round {
     }
 }
 
+/// The cells that are measured: those that were asked for, and the direct path that they are compared with.
+fn chosen(options: &Options) -> Vec<Cell> {
+    let wanted = |cell: &Cell| match &options.only {
+        Some(words) => cell.description().contains(words.as_str()),
+        None => true,
+    };
+    let settings: Vec<_> = plan::cells()
+        .filter(wanted)
+        .map(|cell| cell.setting)
+        .collect();
+    let compared = |cell: &Cell| cell.path == Path::Direct && settings.contains(&cell.setting);
+    plan::cells()
+        .filter(|cell| wanted(cell) || compared(cell))
+        .collect()
+}
+
 fn progress(options: &Options, round: u32, cell: Cell) {
     if cell.path == Path::Direct {
         let Setting { mode, connections } = cell.setting;
@@ -249,17 +271,4 @@ fn progress(options: &Options, round: u32, cell: Cell) {
             mode.name()
         );
     }
-}
-
-fn describe(cell: Cell) -> String {
-    let Cell {
-        setting: Setting { mode, connections },
-        path,
-    } = cell;
-    format!(
-        "{connections} connections, {}, {}, log on {}",
-        mode.name(),
-        path.name(),
-        path.log()
-    )
 }
