@@ -182,6 +182,42 @@ async fn an_answer_whose_outcome_cannot_be_written_down_has_no_end() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_cannot_be_written_down_becomes_that_reason() {
+    let (gateway, faults) = TestGateway::new().failing_on_command();
+    let gateway = gateway.start().await;
+    let key = gateway.key(ME).to_owned();
+    let (hidden, blocked) = (
+        json!({ "model": "llama-4-maverick", "messages": [{ "role": "user", "content": "hi" }] })
+            .to_string(),
+        question("hidden \u{202e}txet").to_string(),
+    );
+    let cases: [(Option<&str>, &str, &str); 6] = [
+        (None, CHAT, "{}"),
+        (Some("pc_nobody"), CHAT, "{}"),
+        (Some(&key), "/v1/nothing", "{}"),
+        (Some(&key), CHAT, "{"),
+        (Some(&key), CHAT, &hidden),
+        (Some(&key), CHAT, &blocked),
+    ];
+    let mut ids = Vec::new();
+    for (key, path, body) in cases {
+        // The log does not know yet that the disk fails: this refusal is what it learns it by.
+        faults.set(Fault::SyncError);
+        let reply = gateway.post(key, path, body).await;
+        assert_unavailable(&reply);
+        ids.push(reply.header("x-request-id").to_owned());
+        faults.clear();
+        works_again(&gateway).await;
+    }
+    let log = gateway.stop().await;
+    log.check();
+    let told = ids
+        .iter()
+        .filter(|id| log.about(id).iter().any(|entry| entry["http"] != 503));
+    assert_eq!(told.count(), 0, "no entry says that it was told: {ids:?}");
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_and_loses_nothing() {
     let llama = FakeLlama::replying("fine").start().await;
     let (gateway, faults) = TestGateway::new().backend(&llama).failing_on_command();

@@ -1,6 +1,8 @@
 //! Below the first request head there is nothing to decide: such connections are closed and counted. Above it, HTTP/2
 //! and client certificates are as good as HTTP/1.1 and keys.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use tests::gateway_under_test::{CHAT, question};
 use tests::{AuditLog, Client, FakeLlama, Reply, Script, TestGateway, until, within};
@@ -9,20 +11,20 @@ use tokio::net::TcpStream;
 
 const ME: &str = "svc:benefits-app";
 
+/// What the summaries count, by reason.
 fn counted(log: &AuditLog) -> Vec<(String, u64)> {
-    let summaries = log.of_type("conn.summary");
-    let one = |summary: &Value| {
+    let mut counted = BTreeMap::new();
+    for summary in log.of_type("conn.summary") {
+        let network = (&summary["prefix"], &summary["bits"]);
         assert_eq!(
-            (&summary["prefix"], &summary["bits"]),
+            network,
             (&json!("127.0.0.0"), &json!(24)),
             "a prefix, not an address"
         );
-        (
-            summary["reason"].as_str().unwrap().to_owned(),
-            summary["count"].as_u64().unwrap(),
-        )
-    };
-    summaries.iter().map(one).collect()
+        let reason = summary["reason"].as_str().unwrap().to_owned();
+        *counted.entry(reason).or_default() += summary["count"].as_u64().unwrap();
+    }
+    counted.into_iter().collect()
 }
 
 /// Writes these bytes below TLS, and reads until the gateway closes.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::{DiskStorage, Fault, FaultyStorage};
+use audit::{DiskStorage, Fault};
 use serde_json::{Value, json};
 use tests::gateway_under_test::{CHAT, question};
 use tests::llama::{delta, sse_chunk, stop, stream_end, stream_head};
@@ -453,19 +453,18 @@ async fn hanging_after_the_intent(
     words: &str,
     config: &'static str,
 ) -> (TestGateway, audit::Faults, FakeLlama) {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let (storage, faults) = FaultyStorage::new(Arc::new(DiskStorage::new(&folder).unwrap()));
+    let (gateway, faults) = TestGateway::new().failing_on_command();
     let (switch, words) = (faults.clone(), words.to_owned());
     let llama = FakeLlama::scripted(Script::depending(move |_| {
         switch.set(Fault::Hang);
         Script::saying([words.as_str()])
     }));
     let llama = llama.start().await;
-    let gateway = TestGateway::new()
+    let gateway = gateway
         .backend(&llama)
-        .storage(Arc::new(storage))
-        .log_dir(&folder);
-    let gateway = gateway.setting("audit", config).start().await;
+        .setting("audit", config)
+        .start()
+        .await;
     (gateway, faults, llama)
 }
 

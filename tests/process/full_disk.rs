@@ -149,7 +149,7 @@ impl Questions {
         let text = format!("{marker} {}", "When does the office open? ".repeat(300));
         let mut body =
             json!({ "model": "llama-3.3-70b", "messages": [{ "role": "user", "content": text }] });
-        body["stream"] = (number % 2 == 0).into();
+        body["stream"] = (number.is_multiple_of(2)).into();
         let client = serving.client();
         let path = "/v1/chat/completions";
         let request = client.request(Method::POST, path, Some(serving.key()), &body.to_string());

@@ -9,7 +9,9 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that goes wrong should stop"
+    clippy::print_stdout,
+    clippy::large_futures,
+    reason = "a test that goes wrong should stop, and may say how far it got"
 )]
 
 use std::time::Duration;

@@ -85,7 +85,11 @@ impl Client {
 
     /// A TLS connection with nothing sent on it.
     pub async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        let tcp = TcpStream::connect(self.address).await?;
+        self.over(TcpStream::connect(self.address).await?).await
+    }
+
+    /// The same over a socket of the test's own making.
+    pub async fn over(&self, tcp: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         tcp.set_nodelay(true)?;
         self.tls
             .connect(ServerName::try_from("localhost").unwrap(), tcp)

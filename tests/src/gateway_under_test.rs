@@ -46,10 +46,13 @@ pub struct TestGatewayBuilder {
     guardrails: Vec<Edit>,
     log_dir: Option<PathBuf>,
     log_folder: Option<Arc<tempfile::TempDir>>,
+    faults: Option<audit::Faults>,
 }
 
 /// A running gateway.
 pub struct TestGateway {
+    /// First, so that a test that fails while its disk hangs can end.
+    _faults: Unhang,
     running: Running,
     folder: Arc<tempfile::TempDir>,
     log_dir: PathBuf,
@@ -57,6 +60,17 @@ pub struct TestGateway {
     keys: BTreeMap<String, String>,
     /// Every reply's request id, in order, for looking things up in the log.
     seen: Mutex<Vec<String>>,
+}
+
+/// Lets go of a disk that hangs when it is dropped.
+struct Unhang(Option<audit::Faults>);
+
+impl Drop for Unhang {
+    fn drop(&mut self) {
+        if let Some(faults) = &self.0 {
+            faults.clear();
+        }
+    }
 }
 
 impl TestGateway {
@@ -72,6 +86,7 @@ impl TestGateway {
             guardrails: Vec::new(),
             log_dir: None,
             log_folder: None,
+            faults: None,
         }
     }
 
@@ -233,6 +248,7 @@ impl TestGatewayBuilder {
         let (storage, faults) = audit::FaultyStorage::new(Arc::new(disk));
         let mut builder = self.log_dir(folder.path()).storage(Arc::new(storage));
         builder.log_folder = Some(Arc::new(folder));
+        builder.faults = Some(faults.clone());
         (builder, faults)
     }
 
@@ -318,6 +334,7 @@ impl TestGatewayBuilder {
             Err(error) => panic!("the gateway does not start: {error}"),
         };
         TestGateway {
+            _faults: Unhang(self.faults),
             running,
             folder,
             log_dir,

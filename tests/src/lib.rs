@@ -50,7 +50,10 @@ pub async fn until(what: &str, so: impl Fn() -> bool) {
 }
 
 /// Runs a future beside the test, until the test ends.
-#[expect(clippy::disallowed_methods, reason = "the runtime of a test ends with the test")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the runtime of a test ends with the test"
+)]
 pub fn beside<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<T> {

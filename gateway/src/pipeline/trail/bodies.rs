@@ -13,13 +13,13 @@ use crate::refusal::Refusal;
 
 /// Pieces that were shown, or are about to be.
 #[derive(Debug, Default)]
-pub struct Transcript {
+pub(super) struct Transcript {
     pieces: Vec<Piece>,
 }
 
 impl Transcript {
     /// Adds what follows. Neighbouring texts of one field grow together, so that a long stream stays a short list.
-    pub fn add(&mut self, pieces: Vec<Piece>) {
+    pub(super) fn add(&mut self, pieces: Vec<Piece>) {
         for piece in pieces {
             match (self.pieces.last_mut(), piece) {
                 (
@@ -40,12 +40,12 @@ impl Transcript {
     }
 
     /// What was added, in order.
-    pub fn pieces(&self) -> &[Piece] {
+    pub(super) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     /// Bytes of text.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let bytes = |piece: &Piece| match piece {
             Piece::Text { text, .. } => text.len(),
             Piece::ToolCall {

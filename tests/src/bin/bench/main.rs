@@ -82,7 +82,7 @@ struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Measured seconds of each cell in each round
-    #[arg(long, default_value_t = 1.5)]
+    #[arg(long, default_value_t = 1.5, value_parser = seconds)]
     seconds: f64,
     /// Deltas of a streamed answer
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=160))]
@@ -127,12 +127,22 @@ impl Options {
         let measured = if self.quick {
             QUICK
         } else {
-            Duration::from_secs_f64(self.seconds.clamp(0.05, 600.0))
+            Duration::from_secs_f64(self.seconds)
         };
         load::Timing {
             warm_up: measured / 6,
             measured,
         }
+    }
+}
+
+/// Long enough for a sample, short enough to see the end of.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.05..=600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("write a number from 0.05 to 600".to_owned())
     }
 }
 

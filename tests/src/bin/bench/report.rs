@@ -40,7 +40,7 @@ pub(crate) fn human(measured: &Measured) -> String {
 /// The tables of README.md.
 pub(crate) fn markdown(measured: &Measured) -> String {
     format!(
-        "{}\n{}\n{}\n{}",
+        "Printed by `make bench BENCH_ARGS=--markdown`. {}\n{}\n{}\n{}",
         setting(measured),
         summary(measured).markdown(),
         aims(measured).markdown(),
@@ -337,7 +337,7 @@ fn summary_row(measured: &Measured, guards: Guards, medium: Medium) -> Vec<Strin
     let later = |cell: Cell, figures: [fn(&Round) -> f64; 2]| {
         let [p50, p99] = figures.map(|figure| number(measured.figures.added(cell, figure).median));
         match in_flushes(measured, cell, figures[0]).as_str() {
-            "-" => format!("+{p50} ms (p99 {p99})"),
+            "-" => format!("+{p50} ms (p99 {p99} ms)"),
             flushes => format!("+{p50} ms = {flushes} flushes (p99 {p99} ms)"),
         }
     };
