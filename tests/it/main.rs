@@ -10,6 +10,7 @@
 mod answers;
 mod audit;
 mod bad_input;
+mod bench;
 mod blocked;
 mod canary;
 mod connections;
