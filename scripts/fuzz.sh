@@ -22,11 +22,11 @@ for package in */fuzz; do
     new=$(mktemp -d)
     echo "fuzzing $crate/$target for ${seconds}s"
     # New inputs go to a scratch folder: the checked-in corpus only grows on purpose.
+    status=0
     "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
-      -artifact_prefix="$package/artifacts/$target/" "$new" "$package/corpus/$target" 2>&1 |
-      grep -E 'stat::number_of_executed_units|ERROR|SUMMARY|panicked|Test unit written' || true
-    status=${PIPESTATUS[0]}
-    rm -rf "$new"
+      -artifact_prefix="$package/artifacts/$target/" "$new" "$package/corpus/$target" >"$new.log" 2>&1 || status=$?
+    grep -E 'stat::number_of_executed_units|ERROR|SUMMARY|panicked|Test unit written' "$new.log" || true
+    rm -rf "$new" "$new.log"
     if [ "$status" -ne 0 ]; then echo "$crate/$target: FAILED, see $package/artifacts/$target" >&2; exit 1; fi
   done
 done

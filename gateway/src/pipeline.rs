@@ -1,6 +1,6 @@
 //! The life of one request. Nothing about a request is decided anywhere else.
 //!
-//! Each line of [`answer`] is a question; each `?` leaves by exactly one refusal, with one status and one audit
+//! Each line of `answer` is a question; each `?` leaves by exactly one refusal, with one status and one audit
 //! outcome. `Permit`, `Clearance` and `Receipt` are proofs: only the stage that earned one can make it, and
 //! [`forward::send`] takes nothing but a [`Cleared`], which holds all three.
 
