@@ -522,7 +522,12 @@ fn assert_recorded(log: &AuditLog, name: &str, id: &str, expected: (u16, &str)) 
 
 async fn refuse_all(cases: Vec<Case>, snapshot: &str) {
     let llama = FakeLlama::replying("never").start().await;
-    let gateway = TestGateway::new().backend(&llama).start().await;
+    // All of these come within a second; how many a stranger may cause is another test's matter.
+    let gateway = TestGateway::new()
+        .backend(&llama)
+        .setting("limits", "unauthenticated_per_second_max = 1000")
+        .start()
+        .await;
     let (mut text, mut seen) = (String::new(), Vec::new());
     for case in &cases {
         let reply = within(case.name, case.send(&gateway)).await;

@@ -45,8 +45,10 @@ async fn a_stream_without_end_is_cut_openly_and_recorded() {
     assert!(stream.until("tick").await, "the stream has begun");
     serving.signal("INT");
     let reply = stream.rest().await;
-    // No end mark, and no end of the body: clients raise it as a broken connection.
-    assert!(!reply.done() && !reply.complete, "{}", reply.text());
+    // No end mark, but an error event: clients raise it.
+    assert!(!reply.done() && reply.complete, "{}", reply.text());
+    let last = reply.events().pop().expect("events");
+    assert_eq!(last["error"]["code"], "overloaded", "{last}");
     assert_eq!(serving.exit().await.code(), Some(0));
     let outcomes = closed_in_order(&folder);
     assert_eq!(outcomes[0]["req"], reply.header("x-request-id"));
