@@ -8,7 +8,7 @@ SHELL := bash
 RUNTIME := .portcullis/onnxruntime/libonnxruntime.so
 VENV := .portcullis/venv
 SECONDS_EACH ?= 600
-DATA ?= ../shared/data
+DATA ?= data
 
 .PHONY: help
 help: ## Show what can be made
