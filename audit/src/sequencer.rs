@@ -1,7 +1,9 @@
 //! The commit protocol, as a story. One thread numbers and writes every entry; nothing else does.
 //!
-//! 1. **Take** what is queued: everything that fits into the segment, without waiting for more than
-//!    [`Settings::gather`](crate::Settings). *A crash here* leaves nothing: nobody was told anything.
+//! 1. **Take** what is queued: everything that fits into the segment, once everyone whom the last
+//!    flush acknowledged is back beside those who came meanwhile, or nobody comes any more, or
+//!    [`Settings::gather`](crate::Settings) has passed. *A crash here* leaves nothing: nobody was
+//!    told anything.
 //! 2. **Rotate** when the next item does not fit: the following batch opens a spare, whose bytes are
 //!    on the disk already. No file is made and no folder synced here. *A crash here* leaves a spare;
 //!    recovery makes new ones.
@@ -43,7 +45,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::content::Spot;
-use crate::desk::{Durable, Job, LATE_BYTES, Live, Phase, Place, Shared, Then, Waiter};
+use crate::desk::{Durable, Gather, Job, LATE_BYTES, Live, Phase, Place, Shared, Then, Waiter};
 use crate::entry::{
     Entry, EntryIndex, Envelope, Late, Nothing, Outcome, OutcomeStatus, Payload, RequestId, Tag,
     compose,
@@ -69,9 +71,8 @@ pub(crate) struct Sequencer {
     segment: Option<Segment>,
     /// Jobs that must be written when writing works again: outcomes, and entries of our own.
     owed: Vec<Job>,
-    /// How many the last flush acknowledged, and when.
-    acknowledged: usize,
-    flushed_at: Instant,
+    /// What the next batch waits for.
+    gather: Gather,
     probe_at: Option<Instant>,
 }
 
@@ -124,8 +125,7 @@ impl Sequencer {
             open,
             segment: None,
             owed: Vec::new(),
-            acknowledged: 1,
-            flushed_at: Instant::now(),
+            gather: Gather::nothing(),
             probe_at: None,
         }
     }
@@ -133,21 +133,23 @@ impl Sequencer {
     /// Writes until the log is closed.
     pub(crate) fn run(mut self) {
         while self.shared.desk().phase == Phase::Serving {
-            let gather_until = self.flushed_at + self.shared.settings.gather;
             let idle = self
                 .probe_at
                 .map_or(IDLE, |at| at.saturating_duration_since(Instant::now()));
-            self.shared
-                .wait_for_work(self.acknowledged, gather_until, idle);
+            self.shared.wait_for_work(self.gather, idle);
             self.turn();
         }
         self.close();
     }
 
-    /// One turn: writes what is queued, or tries to write again after a failure.
+    /// One turn: writes a batch of what is queued, or tries to write again after a failure.
+    ///
+    /// One batch and no more: whoever it acknowledged is about to come back, and the next batch waits
+    /// for them. Writing on while there is a queue would split the callers into two cohorts, each of
+    /// which pays for the other's flush.
     pub(crate) fn turn(&mut self) {
         match self.probe_at {
-            None => self.write_queue(),
+            None => drop(self.write_batch()),
             Some(at) => {
                 self.refuse_queue();
                 if at <= Instant::now() {
@@ -173,21 +175,22 @@ impl Sequencer {
         self.probe_at = self.probe_at.map(|_| Instant::now());
     }
 
-    /// Steps 1 to 6, until the queue is empty or a write fails.
-    fn write_queue(&mut self) {
-        while self.probe_at.is_none() {
+    /// Steps 1 to 6 for one batch, if there is anything to write and room for it; whether there was.
+    fn write_batch(&mut self) -> bool {
+        loop {
             let batch = self.shared.take(self.room());
             if !batch.is_empty() {
                 self.commit(batch);
+                return true;
             } else if self.shared.desk().queue.is_empty() {
-                return;
+                return false;
             } else if self.is_fresh() {
                 // Larger than a segment: `Place::grow` lets no such item through.
                 let job = self.shared.take_one();
                 self.refuse(job);
             } else if !self.rotate() {
                 self.shared.wait_for_spare();
-                return;
+                return false;
             }
         }
     }
@@ -293,8 +296,9 @@ impl Sequencer {
             }
         }
         self.settle(&batch, &mut entries, ts, flush);
-        self.acknowledged = entries.len();
-        self.flushed_at = Instant::now();
+        let both = entries.len() + self.shared.desk().queue.len();
+        let most = self.shared.settings.gather;
+        self.gather = Gather::after(flush, both, most, Instant::now());
         self.answer(entries);
     }
 
@@ -438,14 +442,13 @@ impl Sequencer {
             let mut desk = self.shared.desk();
             let restored = desk.end_episode(outcomes);
             desk.queue.extend(restored);
-            drop(desk);
-            self.write_queue();
         }
     }
 
     /// Ends the log: the last entries, and no more.
     fn close(&mut self) {
         self.turn();
+        while self.probe_at.is_none() && self.write_batch() {}
         let mut last = std::mem::take(&mut self.owed);
         for job in self.shared.shut() {
             match job.then {
@@ -619,3 +622,6 @@ fn closes(job: &Job) -> Option<EntryIndex> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
