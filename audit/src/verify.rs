@@ -9,12 +9,21 @@
 //!    batches whose trees are as they say.
 //! 4. Files that nothing accounts for are listed.
 //!
-//! The first thing that does not hold ends it, with the entry, the file and the byte. A log may be
-//! verified while it is written: when something does not hold and the checkpoint has moved on
-//! meanwhile, reading goes on from the new one.
+//! The first thing that does not hold ends it, with the entry, the file and the byte.
+//!
+//! # A log that is being written
+//!
+//! Full tiles under a checkpoint never change: what does not hold there is damage. The rest moves:
+//! partial tiles of an older checkpoint are removed, segments are retired or used again, and a
+//! segment may be caught between two batches. So what does not hold there is **looked at again**,
+//! under the checkpoint of that moment, and is damage when the same thing does not hold twice: no
+//! step of the writer can take the same thing away twice, because whatever it removes or replaces it
+//! never brings back under that name and number. Nothing is ever passed over: only a look at which
+//! everything holds makes a proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::archive::{Archive, Tile, bundle_end, width_at};
@@ -115,27 +124,31 @@ pub(crate) fn verify_in(
     let mut inspector = Inspector {
         archive: Archive { storage, dir },
         options,
-        edge: Edge::default(),
-        state: State::default(),
+        known: Known::default(),
     };
     let mut published = inspector.checkpoint()?;
-    let (tree, torn_bytes) = loop {
-        match inspector.pass(published.as_ref()) {
-            Ok(end) => break end,
-            // The log is being written: what we looked for may have been replaced meanwhile.
-            Err(damage) => match inspector.checkpoint()? {
-                Some(moved) if moved.size > size_of(published.as_ref()) => {
-                    inspector.step_back(size_of(published.as_ref()));
-                    published = Some(moved);
-                }
-                _ => return Err(damage),
-            },
+    let mut looks = Vec::new();
+    loop {
+        inspector.full_tiles(published.as_ref())?;
+        match inspector.look(published.as_ref()) {
+            Ok(seen) => return Ok(inspector.proof(size_of(published.as_ref()), seen)),
+            Err(damage) if looks.contains(&damage) || looks.len() >= LOOKS_MAX => {
+                return Err(damage);
+            }
+            Err(damage) => looks.push(damage),
         }
-    };
-    let published = size_of(published.as_ref());
-    inspector.leftovers(published)?;
-    Ok(inspector.proof(published, &tree, torn_bytes))
+        let moved = inspector.checkpoint()?;
+        if size_of(moved.as_ref()) < size_of(published.as_ref()) {
+            let path = dir.join(CHECKPOINT); // a checkpoint never goes back
+            return Err(Damage::new(&path, DamageKind::Root));
+        }
+        published = moved;
+    }
 }
+
+/// So many times the writer may get in our way before what does not hold counts as damage, be it
+/// another thing each time.
+const LOOKS_MAX: usize = 64;
 
 fn size_of(checkpoint: Option<&Checkpoint>) -> u64 {
     checkpoint.map_or(0, |checkpoint| checkpoint.size)
@@ -144,9 +157,23 @@ fn size_of(checkpoint: Option<&Checkpoint>) -> u64 {
 struct Inspector<'a, 'p> {
     archive: Archive<'a>,
     options: VerifyOptions<'p>,
-    /// The published tree, as computed from the entries so far.
+    /// What the full tiles say.
+    known: Known,
+}
+
+/// What was read so far.
+#[derive(Clone, Default)]
+struct Known {
+    /// The published tree, as computed from the entries.
     edge: Edge,
     state: State,
+}
+
+/// A look at which everything held.
+struct Seen {
+    state: State,
+    tree: Frontier,
+    torn_bytes: u64,
 }
 
 /// What the entries so far say.
@@ -159,6 +186,12 @@ struct State {
     bodies: u64,
     omitted: u64,
     strays: Vec<PathBuf>,
+}
+
+/// A file, as it was before the tail was read.
+struct Listed {
+    path: PathBuf,
+    bytes: u64,
 }
 
 /// Where an entry was read.
@@ -183,42 +216,50 @@ impl Inspector<'_, '_> {
         self.archive.checkpoint(self.options.vkey.as_ref())
     }
 
-    /// Goes on from where the last pass stopped: the published tree, then the tail.
-    fn pass(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(Frontier, u64), Damage> {
+    /// Looks at what may move: the tree's right edge, the tail, and what nothing accounts for. Keeps
+    /// nothing of it.
+    fn look(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Seen, Damage> {
+        let mut known = self.known.clone();
         if let Some(checkpoint) = checkpoint {
-            self.tree(checkpoint)?;
+            self.right_edge(&mut known, checkpoint)?;
         }
-        self.tail(checkpoint)
+        let published = known.edge.size();
+        // Listed before the tail is read: whatever a file holds by now was committed before.
+        let listed = self.list()?;
+        let mut seen = self.tail(known, checkpoint)?;
+        self.leftovers(&mut seen.state, listed, published)?;
+        Ok(seen)
     }
 
-    /// After a pass that failed: where it failed in the tail, the tree up to `published` holds and is
-    /// kept; where it failed within the tree, reading begins anew.
-    fn step_back(&mut self, published: u64) {
-        if self.edge.size() != published {
-            (self.edge, self.state) = (Edge::default(), State::default());
-        }
-    }
-
-    // 2. The tree.
-    fn tree(&mut self, checkpoint: &Checkpoint) -> Result<(), Damage> {
-        let size = checkpoint.size;
-        while self.edge.size() < size {
-            let number = self.edge.size() / WIDTH;
-            let bundle = self.archive.tile(None, number, size)?;
-            let hashes = self.archive.hashes(0, number, size)?;
-            self.compare(&bundle, &hashes, number, checkpoint)?;
-            self.bundle(&bundle, &hashes, number)?;
+    // 2. The tree: first its full tiles.
+    fn full_tiles(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(), Damage> {
+        let Some(checkpoint) = checkpoint else {
+            return Ok(());
+        };
+        let mut known = std::mem::take(&mut self.known);
+        while known.edge.size() + WIDTH <= checkpoint.size {
+            self.bundle(&mut known, checkpoint)?;
             if let Some(progress) = &mut self.options.progress {
-                progress(self.edge.size(), size);
+                progress(known.edge.size(), checkpoint.size);
             }
+        }
+        self.known = known;
+        Ok(())
+    }
+
+    /// Then the partial ones, and the root.
+    fn right_edge(&self, known: &mut Known, checkpoint: &Checkpoint) -> Result<(), Damage> {
+        let size = checkpoint.size;
+        if known.edge.size() < size {
+            self.bundle(known, checkpoint)?;
         }
         for tile in partials(size)
             .into_iter()
             .filter(|tile| tile.level.is_some_and(|level| level > 0))
         {
-            compare_tile(&self.archive, tile, self.edge.partial(tile), size)?;
+            compare_tile(&self.archive, tile, known.edge.partial(tile), size)?;
         }
-        match self.edge.frontier().root() == checkpoint.root.0 {
+        match known.edge.frontier().root() == checkpoint.root.0 {
             true => Ok(()),
             false => Err(Damage::new(
                 &self.archive.dir.join(CHECKPOINT),
@@ -231,6 +272,7 @@ impl Inspector<'_, '_> {
     /// above them decides which of the two was altered.
     fn compare(
         &self,
+        edge: &Edge,
         bundle: &Tile,
         hashes: &[Hash],
         number: u64,
@@ -247,7 +289,7 @@ impl Inspector<'_, '_> {
             if *hash == leaf_hash(leaf) {
                 continue;
             }
-            if self.hashes_hold(hashes, number, checkpoint)? {
+            if self.hashes_hold(edge, hashes, number, checkpoint)? {
                 return Err(damage(at, DamageKind::Hash));
             }
             let tile = self.archive.tile(Some(0), number, checkpoint.size)?;
@@ -259,69 +301,63 @@ impl Inspector<'_, '_> {
         stored.next().map_or(Ok(()), |_| Err(end()))
     }
 
-    /// Whether the stored hashes of a level-0 tile lead to what is stored above them.
+    /// Whether the stored hashes of a level-0 tile lead to what is stored above them: in the tile of
+    /// the checkpoint of this moment, because that of an older one may be gone.
     fn hashes_hold(
         &self,
+        edge: &Edge,
         hashes: &[Hash],
         number: u64,
         checkpoint: &Checkpoint,
     ) -> Result<bool, Damage> {
         if hashes.len() as u64 == WIDTH {
-            let above = self.archive.hashes(1, number / WIDTH, checkpoint.size)?;
+            let size = checkpoint.size.max(size_of(self.checkpoint()?.as_ref()));
+            let above = self.archive.hashes(1, number / WIDTH, size)?;
             let at = usize::try_from(number % WIDTH).unwrap_or(usize::MAX);
             return Ok(above.get(at) == Some(&tile_root(hashes)));
         }
-        let mut tree = self.edge.frontier();
-        let known = usize::try_from(self.edge.size() % WIDTH).unwrap_or(0);
-        hashes.iter().skip(known).for_each(|hash| tree.push(*hash));
+        let mut tree = edge.frontier();
+        hashes.iter().for_each(|hash| tree.push(*hash));
         Ok(tree.root() == checkpoint.root.0)
     }
 
-    /// Reads the entries of a bundle whose hashes hold, but for those that were read before.
-    fn bundle(&mut self, bundle: &Tile, hashes: &[Hash], number: u64) -> Result<(), Damage> {
-        let Inspector {
-            archive,
-            options,
-            edge,
-            state,
-        } = self;
-        let (begun, mut index) = (edge.size(), number * WIDTH);
-        for (leaf, hash) in leaves(&bundle.bytes).zip(hashes) {
+    /// Reads the next bundle, full or not.
+    fn bundle(&self, known: &mut Known, checkpoint: &Checkpoint) -> Result<(), Damage> {
+        let Known { edge, state } = known;
+        let (archive, size) = (&self.archive, checkpoint.size);
+        let begun = edge.size();
+        let number = begun / WIDTH;
+        let bundle = archive.tile(None, number, size)?;
+        let hashes = archive.hashes(0, number, size)?;
+        self.compare(edge, &bundle, &hashes, number, checkpoint)?;
+        for ((leaf, hash), index) in leaves(&bundle.bytes).zip(&hashes).zip(begun..) {
             let Ok((at, leaf)) = leaf else { break };
-            if index >= begun {
-                let place = Place {
-                    file: &bundle.path,
-                    offset: at as u64,
-                    index,
-                };
-                let stored = state.entry(archive, leaf, place)?;
-                for body in &stored.body {
-                    let sealed = (!options.skip_bodies)
-                        .then(|| archive.body(body))
-                        .transpose();
-                    let sealed = sealed.map_err(|damage| damage.of(index))?;
-                    state.body(archive.dir, body, sealed.as_deref(), index)?;
-                }
-                // Levels 0 and the entries themselves have been compared.
-                let size = begun + WIDTH;
-                edge.push(leaf, *hash, |tile, bytes| match tile.level {
-                    None | Some(0) => Ok(()),
-                    Some(_) => compare_tile(archive, tile, bytes, size.max(tile.number)),
-                })?;
+            let place = Place {
+                file: &bundle.path,
+                offset: at as u64,
+                index,
+            };
+            let stored = state.entry(archive, leaf, place)?;
+            for body in &stored.body {
+                let sealed = (!self.options.skip_bodies)
+                    .then(|| archive.body(body))
+                    .transpose();
+                let sealed = sealed.map_err(|damage| damage.of(index))?;
+                state.body(archive.dir, body, sealed.as_deref(), index)?;
             }
-            index += 1;
+            // Levels 0 and the entries themselves have been compared.
+            edge.push(leaf, *hash, |tile, bytes| match tile.level {
+                None | Some(0) => Ok(()),
+                Some(_) => compare_tile(archive, tile, bytes, size),
+            })?;
         }
         Ok(())
     }
 
-    // 3. The tail. It is read into a copy: when it moves under our eyes, nothing was read of it.
-    fn tail(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(Frontier, u64), Damage> {
-        let Inspector {
-            archive,
-            edge,
-            state,
-            ..
-        } = self;
+    // 3. The tail.
+    fn tail(&self, known: Known, checkpoint: Option<&Checkpoint>) -> Result<Seen, Damage> {
+        let archive = &self.archive;
+        let Known { edge, state } = known;
         let origin = checkpoint
             .map(|checkpoint| &checkpoint.origin)
             .or(state.story.origin.as_ref());
@@ -332,13 +368,14 @@ impl Inspector<'_, '_> {
             origin.map(Origin::mark),
             published,
         )?;
-        if tail.segments.is_empty() && published > 0 {
+        // A log has a write-ahead log, however small.
+        if tail.segments.is_empty() {
             return Err(Damage::new(&archive.dir.join(WAL), DamageKind::Missing));
         }
         let mut walk = Walk {
             archive,
             published,
-            state: state.clone(),
+            state,
             tree: edge.frontier(),
             tile: None,
         };
@@ -356,38 +393,58 @@ impl Inspector<'_, '_> {
                 DamageKind::Gap(published),
             ));
         }
-        let Walk {
-            state: told, tree, ..
-        } = walk;
-        *state = told;
-        Ok((tree, end.torn_bytes))
+        let Walk { state, tree, .. } = walk;
+        Ok(Seen {
+            state,
+            tree,
+            torn_bytes: end.torn_bytes,
+        })
     }
 
-    // 4. What nothing accounts for.
-    fn leftovers(&mut self, published: u64) -> Result<(), Damage> {
+    // 4. What nothing accounts for: all files, with the lengths of the volumes.
+    fn list(&self) -> Result<Vec<Listed>, Damage> {
         let Archive { storage, dir } = self.archive;
-        for path in storage
+        let volumes = dir.join("content");
+        let files = storage
             .files(dir)
-            .map_err(|error| Damage::unreadable(dir, &error))?
-        {
-            let below = path.strip_prefix(dir).unwrap_or(&path);
+            .map_err(|error| Damage::unreadable(dir, &error))?;
+        let length = |path: PathBuf| {
+            let bytes = match path.starts_with(&volumes) {
+                true => storage
+                    .open(&path)
+                    .and_then(|file| file.len())
+                    .map_err(|error| Damage::unreadable(&path, &error))?,
+                false => 0,
+            };
+            Ok(Listed { path, bytes })
+        };
+        files.into_iter().map(length).collect()
+    }
+
+    fn leftovers(
+        &self,
+        state: &mut State,
+        listed: Vec<Listed>,
+        published: u64,
+    ) -> Result<(), Damage> {
+        for Listed { path, bytes } in listed {
+            let below = path.strip_prefix(self.archive.dir).unwrap_or(&path);
             let accounted = match below
                 .components()
                 .next()
                 .and_then(|part| part.as_os_str().to_str())
             {
                 Some("tile") => self.leftover_tile(below, &path, published)?,
-                Some("content") => self.volume(below, &path)?,
-                Some(KEYRING) => self
-                    .state
+                Some("content") => volume(state.spot, below, &path, bytes)?,
+                Some(KEYRING) => state
                     .epochs
                     .iter()
                     .any(|epoch| below.ends_with(epoch.to_string())),
                 Some(WAL | CHECKPOINT | CHECKPOINT_NEW | "lock") => true,
                 _ => false,
             };
-            if !accounted && self.state.strays.len() < 10 {
-                self.state.strays.push(path);
+            if !accounted && state.strays.len() < 10 {
+                state.strays.push(path);
             }
         }
         Ok(())
@@ -395,7 +452,8 @@ impl Inspector<'_, '_> {
 
     /// A tile that the tree above did not need is the beginning of one that it did, or lies beyond
     /// the checkpoint: copied, and not yet signed for. Or it is what a crash left of such a copy:
-    /// nobody can rely on it, because no checkpoint ever needed it.
+    /// nobody can rely on it, because no checkpoint ever needed it. So nobody misses it either, when
+    /// the writer has removed it since it was listed.
     fn leftover_tile(&self, below: &Path, path: &Path, published: u64) -> Result<bool, Damage> {
         let Some(tile) = TileId::parse(below) else {
             return Ok(false);
@@ -403,12 +461,11 @@ impl Inspector<'_, '_> {
         if tile.width >= width_at(tile.level, tile.number, published) {
             return Ok(true);
         }
+        let part = match self.archive.storage.read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            other => other.map_err(|error| Damage::unreadable(path, &error))?,
+        };
         let whole = self.archive.tile(tile.level, tile.number, published)?;
-        let part = self
-            .archive
-            .storage
-            .read(path)
-            .map_err(|error| Damage::unreadable(path, &error))?;
         let ends = match tile.level {
             Some(_) => part.len() as u64 == 32 * tile.width,
             None => bundle_end(&part, tile.width) == Some(part.len()),
@@ -416,33 +473,19 @@ impl Inspector<'_, '_> {
         Ok(ends && whole.bytes.starts_with(&part))
     }
 
-    /// A volume holds bodies and nothing else.
-    fn volume(&self, below: &Path, path: &Path) -> Result<bool, Damage> {
-        let spot = self.state.spot;
-        if (0..=spot.vol).all(|vol| below != volume_path(vol)) {
-            return Ok(false);
-        }
-        let unreadable = |error| Damage::unreadable(path, &error);
-        let length = self
-            .archive
-            .storage
-            .open(path)
-            .and_then(|file| file.len())
-            .map_err(unreadable)?;
-        match below == volume_path(spot.vol) && length > spot.at {
-            true => Err(Damage::new(path, DamageKind::Length).at(spot.at)),
-            false => Ok(true),
-        }
-    }
-
-    fn proof(self, published: u64, tree: &Frontier, torn_bytes: u64) -> Proof {
+    fn proof(self, published: u64, seen: Seen) -> Proof {
+        let Seen {
+            state,
+            tree,
+            torn_bytes,
+        } = seen;
         let State {
             story,
             bodies,
             omitted,
             strays,
             ..
-        } = self.state;
+        } = state;
         Proof {
             origin: story.origin,
             size: tree.size(),
@@ -463,6 +506,17 @@ impl Inspector<'_, '_> {
             torn_bytes,
             strays,
         }
+    }
+}
+
+/// A volume holds the bodies up to `spot` and nothing else.
+fn volume(spot: Spot, below: &Path, path: &Path, bytes: u64) -> Result<bool, Damage> {
+    if (0..=spot.vol).all(|vol| below != volume_path(vol)) {
+        return Ok(false);
+    }
+    match below == volume_path(spot.vol) && bytes > spot.at {
+        true => Err(Damage::new(path, DamageKind::Length).at(spot.at)),
+        false => Ok(true),
     }
 }
 

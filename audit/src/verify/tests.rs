@@ -1,13 +1,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::checkpoint::Signer;
 use crate::entry::{Direction, EntryIndex};
-use crate::fixtures::{Bench, intent, origin, outcome};
+use crate::clock::ManualClock;
+use crate::fixtures::{Bench, intent, origin, outcome, refusal};
+use crate::log::Log;
 use crate::merkle::{check_consistency, check_inclusion};
-use crate::seal::Body;
+use crate::recover::{self, Parts};
+use crate::seal::{Body, Sealer};
+use crate::simulation::{self, Dice, poll_now};
+use crate::storage::{CrashStorage, File};
 
 /// A log of two lives, closed, with a full tile, partial ones, and bodies.
 async fn closed_log() -> Bench {
@@ -196,6 +202,235 @@ async fn a_running_log_verifies_with_its_tail() {
     log.close().await;
     let proof = bench.verify();
     assert_eq!((proof.size, proof.published), (603, 603));
+}
+
+/// The disk of a log whose writer takes a step now and then, whenever somebody looks at a file: it
+/// writes entries and bodies, publishes, removes and reuses, between any two looks of the verifier.
+struct Moving {
+    disk: CrashStorage,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    log: Log,
+    parts: Parts,
+    dice: Dice,
+    n: u64,
+    /// One look in so many moves the writer.
+    one_in: u64,
+    /// So many steps are left to it: a verifier that reads a body for every entry would otherwise
+    /// never catch up with one that writes one whenever it is read.
+    steps: u64,
+}
+
+impl Moving {
+    fn new(seed: u64) -> Moving {
+        let (disk, (signer, opener)) = (CrashStorage::new(seed), simulation::keys());
+        let (parts, _) = recover::open(
+            simulation::settings(),
+            Arc::new(disk.clone()),
+            signer.clone(),
+            Sealer::new(opener.recipient()),
+            Arc::new(ManualClock::at(1_790_000_000_000_000_000)),
+        )
+        .expect("the log opens");
+        let writer = Mutex::new(Writer {
+            log: Log::unstarted(&parts),
+            parts,
+            dice: Dice(seed),
+            n: 0,
+            one_in: 1,
+            steps: 0,
+        });
+        Moving { disk, writer }
+    }
+
+    fn step(&self) {
+        let mut writer = self.writer.lock().expect("a writer");
+        let one_in = writer.one_in;
+        if writer.steps > 0 && writer.dice.one_in(one_in) {
+            writer.steps -= 1;
+            writer.step();
+        }
+    }
+
+    /// Lets the writer take so many steps, one whenever it was looked at so many times.
+    fn moves(&self, steps: u64, one_in: u64) {
+        let mut writer = self.writer.lock().expect("a writer");
+        (writer.steps, writer.one_in) = (steps, one_in);
+    }
+
+    fn verify(&self) -> Result<Proof, Damage> {
+        let options = VerifyOptions {
+            vkey: Some(simulation::keys().0.verify_key()),
+            ..VerifyOptions::default()
+        };
+        verify_in(self, simulation::dir(), options)
+    }
+}
+
+impl Writer {
+    fn step(&mut self) {
+        for _ in 0..self.dice.below(6) {
+            let Some(Ok(reserved)) = poll_now(&mut Box::pin(self.log.reserve())) else {
+                break;
+            };
+            self.n += 1;
+            let body = Body {
+                direction: Direction::Request,
+                plaintext: vec![b'x'; self.dice.below(3_000) as usize],
+            };
+            // Queued at the first poll; nobody waits for it.
+            let mut refusing = Box::pin(reserved.refuse(refusal(self.n), vec![body]));
+            drop(poll_now(&mut refusing));
+        }
+        self.parts.sequencer.turn();
+        if self.dice.one_in(2) {
+            self.parts.publisher.publish().expect("published");
+        }
+        self.parts.storekeeper.supply().expect("a spare");
+    }
+}
+
+impl Storage for Moving {
+    fn files(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.step();
+        let files = self.disk.files(dir);
+        self.step();
+        files
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.step();
+        self.disk.open(path)
+    }
+
+    fn create_dir_all(&self, _: &Path) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Box<dyn std::any::Any + Send + Sync>> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn create(&self, _: &Path) -> io::Result<Box<dyn File>> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn remove_dir(&self, _: &Path) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+
+    fn sync_files(&self, _: &Path, _: &[PathBuf]) -> io::Result<()> {
+        unreachable!("a verifier only reads")
+    }
+}
+
+#[test]
+fn a_log_verifies_whatever_its_writer_does_meanwhile() {
+    let runtime = simulation::runtime();
+    let _within = runtime.enter();
+    let mut published = 0;
+    for seed in 0..24 {
+        let moving = Moving::new(seed);
+        for round in 0..8 {
+            moving.moves(20, 1 + seed % 7);
+            let proof = moving.verify();
+            let proof = proof.unwrap_or_else(|damage| panic!("seed {seed}, round {round}: {damage}"));
+            assert_eq!(proof.strays, Vec::<PathBuf>::new(), "seed {seed}");
+            published += proof.published;
+        }
+        moving.moves(0, 1);
+        let at_rest = moving.verify().expect("it verifies at rest");
+        assert!(at_rest.published > 100, "the writer wrote: {at_rest:?}");
+    }
+    assert!(published > 0);
+}
+
+#[test]
+fn damage_is_found_whatever_the_writer_does_meanwhile() {
+    let runtime = simulation::runtime();
+    let _within = runtime.enter();
+    for seed in 0..12 {
+        let moving = Moving::new(seed);
+        moving.moves(200, 1);
+        (0..200).for_each(|_| moving.step());
+        let Proof { published, .. } = moving.verify().expect("it verifies");
+        assert!(published > 256, "a full tile: {published}");
+        for path in ["tile/0/000", "tile/entries/000", "content/00000000"] {
+            moving.moves(20, 1 + seed % 7);
+            let path = simulation::dir().join(path);
+            let file = moving.disk.open(&path).expect("a file");
+            let (mut byte, at) = ([0], 100 + seed);
+            file.read_exact_at(&mut byte, at).expect("a byte");
+            file.write_all_at(&[byte[0] ^ 1], at).expect("written");
+            let damage = moving.verify().expect_err("a flipped byte");
+            assert_eq!(damage.file, path, "seed {seed}: {damage}");
+            file.write_all_at(&byte, at).expect("written");
+        }
+        // The partial tile that the checkpoint stands on: removed for good, not by the writer.
+        moving.moves(0, 1);
+        let Proof { published, .. } = moving.verify().expect("it verifies");
+        if let Some(needed) = partials(published).first() {
+            let needed = simulation::dir().join(needed.path());
+            moving.disk.remove(&needed).expect("removed");
+            let damage = moving.verify().expect_err("a missing tile");
+            assert_eq!((damage.file, damage.fault), (needed, DamageKind::Missing));
+        }
+    }
+}
+
+/// The same with threads and a real disk, where nobody decides who comes first.
+#[tokio::test]
+async fn a_log_verifies_over_and_over_while_it_publishes() {
+    let mut bench = Bench::new();
+    bench.settings.checkpoint_every = std::time::Duration::from_millis(1);
+    let log = bench.open();
+    let mut writers = tokio::task::JoinSet::new();
+    writers.spawn({
+        let log = log.clone();
+        async move {
+            for n in 0.. {
+                let Ok(reserved) = log.reserve().await else {
+                    return;
+                };
+                let body = Body {
+                    direction: Direction::Request,
+                    plaintext: vec![b'x'; 2_000],
+                };
+                if reserved.refuse(refusal(n), vec![body]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    for _ in 0..30 {
+        let (dir, key) = (bench.dir(), bench.signer.verify_key());
+        let verified = tokio::task::spawn_blocking(move || {
+            let options = VerifyOptions {
+                vkey: Some(key),
+                ..VerifyOptions::default()
+            };
+            verify(&dir, options)
+        });
+        let proof = verified.await.expect("no panic");
+        assert_eq!(proof.map(|proof| proof.strays), Ok(Vec::new()));
+    }
+    log.close().await;
+    writers.join_all().await;
+    bench.verify();
 }
 
 #[tokio::test]
