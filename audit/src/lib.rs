@@ -91,7 +91,7 @@ pub use entry::{
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
 pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
 pub use proof::{ProofError, prove_consistency, prove_inclusion};
-pub use recover::{OpenError, Recovery};
+pub use recover::{OpenError, Recovery, Remains};
 pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
 pub use settings::Settings;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};

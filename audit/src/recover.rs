@@ -3,6 +3,10 @@
 //! 1. **Alone.** The folder's lock is taken; a second opener is sent away.
 //! 2. **The checkpoint.** It must be ours and signed by our key; the right edge of the published
 //!    tree must lead to its root. Nothing below it is ever given up.
+//!    Without a checkpoint and without a write-ahead log the log is new: then **a clean header at
+//!    zero** is made durable before anything else. So a folder that holds tiles, bodies or keys and
+//!    neither of the two is never new: it lost them, and the log **refuses to open**. *A crash here*
+//!    leaves empty folders, or the header.
 //! 3. **The tail.** Batches are read from the write-ahead log by the rules of [`crate::tail`]; their
 //!    entries must make the trees that the commits name. A tail that ends below the checkpoint, or
 //!    disagrees with it, is a disk that was lost or rolled back: the log **refuses to open**, and an
@@ -20,6 +24,7 @@
 use std::any::Any;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,9 +45,10 @@ use crate::seal::{self, Sealer};
 use crate::sequencer::{Sequencer, Tip};
 use crate::settings::Settings;
 use crate::storage::Storage;
-use crate::storekeeper::{Storekeeper, WAL};
+use crate::storekeeper::{Storekeeper, WAL, segment_path};
 use crate::tail::{Batch, Damage, DamageKind, End, Found, Tail};
 use crate::tiles::{Edge, leaves};
+use crate::wal::{Base, Header};
 
 /// The version of the format that `boot` entries name.
 const FORMAT: u32 = 1;
@@ -68,6 +74,16 @@ pub enum OpenError {
         published: u64,
         /// The tree size found.
         found: u64,
+    },
+    /// There are remains of a log without what would say where it stood.
+    #[error(
+        "the audit log's folder holds {found} but {missing}: this is what is left of a log, not a new one, and it was not touched; put back the missing files, or keep the folder as it is and begin a new log in an empty one"
+    )]
+    Incomplete {
+        /// What is there.
+        found: Remains,
+        /// What is not.
+        missing: &'static str,
     },
     /// Something that had been durable is no longer as it was.
     #[error("the audit log is damaged: {0}")]
@@ -126,7 +142,10 @@ pub(crate) fn open(
         return Err(OpenError::OtherOrigin);
     }
     let lock = lock(&settings, &*storage)?; // 1
-    let edge = published(&settings, &*storage, &signer)?; // 2
+    let edge = match published(&settings, &*storage, &signer)? {
+        Some(edge) => edge,
+        None => unpublished(&settings, &*storage)?,
+    }; // 2
     let state = replay(&settings, &*storage, edge)?; // 3
     rewrite_last_batch(&state, &*storage)?; // 4
     remove_leftovers(&settings, &*storage, &state)?; // 5
@@ -157,15 +176,15 @@ fn lock(
         })
 }
 
-// 2. The checkpoint, and the edge of the tree under it. The empty edge when there is none yet.
+// 2. The checkpoint, and the edge of the tree under it; none when there is no checkpoint.
 fn published(
     settings: &Settings,
     storage: &dyn Storage,
     signer: &Signer,
-) -> Result<Edge, OpenError> {
+) -> Result<Option<Edge>, OpenError> {
     let path = settings.dir.join(CHECKPOINT);
     let note = match storage.read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Edge::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => String::from_utf8(other?).unwrap_or_default(),
     };
     let checkpoint = Checkpoint::open(&note, &signer.verify_key())
@@ -182,7 +201,107 @@ fn published(
         whole && edge.frontier().root() == checkpoint.root.0
     };
     let edge = Edge::load(checkpoint.size, read)?.filter(sound);
-    Ok(edge.ok_or_else(|| Damage::new(&settings.dir.join("tile"), DamageKind::Root))?)
+    let edge = edge.ok_or_else(|| Damage::new(&settings.dir.join("tile"), DamageKind::Root))?;
+    Ok(Some(edge))
+}
+
+// A log without a checkpoint begins at zero, by its write-ahead log; or it is new.
+fn unpublished(settings: &Settings, storage: &dyn Storage) -> Result<Edge, OpenError> {
+    let incomplete = |missing| {
+        let found = Remains::of(storage, &settings.dir)?;
+        Err(OpenError::Incomplete { found, missing })
+    };
+    match Tail::find(storage, &settings.dir, Some(settings.origin.mark()), 0) {
+        Ok(tail) if !tail.segments.is_empty() => return Ok(Edge::default()),
+        Ok(_) => {}
+        Err(damage) if matches!(damage.fault, DamageKind::Gap(_)) => {
+            return incomplete(
+                "no checkpoint, and the write-ahead log begins after the first entry",
+            );
+        }
+        Err(damage) => return Err(damage.into()),
+    }
+    let remains = Remains::of(storage, &settings.dir)?;
+    if remains.wal {
+        return incomplete("no checkpoint, and the write-ahead log is of another origin");
+    }
+    if remains != Remains::default() {
+        return incomplete("neither a checkpoint nor a write-ahead log");
+    }
+    begin_new(settings, storage)?;
+    Ok(Edge::default())
+}
+
+fn begin_new(settings: &Settings, storage: &dyn Storage) -> io::Result<()> {
+    let tree = Frontier::default();
+    let header = Header {
+        number: 1,
+        nonce: 0,
+        mark: settings.origin.mark(),
+        base: Base {
+            size: tree.size(),
+            root: tree.root(),
+            spot: Spot::default(),
+        },
+        open: Vec::new(),
+        clean: true,
+    };
+    let file = storage.create(&settings.dir.join(segment_path(0)))?;
+    file.write_all_at(&header.to_bytes(), 0)?;
+    file.sync_data()?;
+    storage.sync_dir(&settings.dir.join(WAL))?;
+    storage.sync_dir(&settings.dir)
+}
+
+/// What is left in a log's folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Remains {
+    /// Files in `tile/`.
+    pub tiles: usize,
+    /// Files in `content/`.
+    pub volumes: usize,
+    /// Files in `keyring/`.
+    pub keys: usize,
+    /// Whether there is a write-ahead log, whosever it is.
+    pub wal: bool,
+}
+
+impl Remains {
+    pub(crate) fn of(storage: &dyn Storage, dir: &Path) -> Result<Remains, Damage> {
+        let count = |folder| {
+            let path = dir.join(folder);
+            match storage.files(&path) {
+                Ok(files) => Ok(files.len()),
+                Err(error) => Err(Damage::unreadable(&path, &error)),
+            }
+        };
+        Ok(Remains {
+            tiles: count("tile")?,
+            volumes: count("content")?,
+            keys: count(KEYRING)?,
+            wal: !Tail::find(storage, dir, None, u64::MAX)?
+                .segments
+                .is_empty(),
+        })
+    }
+}
+
+impl fmt::Display for Remains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folders = [
+            ("tile/", self.tiles),
+            ("content/", self.volumes),
+            ("keyring/", self.keys),
+        ];
+        let counted = |(folder, files): &(&str, usize)| match files {
+            0 => None,
+            1 => Some(format!("1 file in {folder}")),
+            _ => Some(format!("{files} files in {folder}")),
+        };
+        let mut found: Vec<String> = folders.iter().filter_map(counted).collect();
+        found.extend(self.wal.then(|| String::from("a write-ahead log")));
+        f.write_str(&found.join(", "))
+    }
 }
 
 /// What the tail says.

@@ -513,6 +513,82 @@ async fn a_log_that_was_rolled_back_does_not_open() {
     );
 }
 
+/// What is left of a log must not be taken for a new one: it would be written over.
+#[tokio::test]
+async fn remains_of_a_log_are_not_a_new_log() {
+    let bench = Bench::new();
+    let log = bench.open();
+    let duty = begin(&log, 1).await.expect("durable");
+    let _receipt = duty
+        .outcome(outcome(1), body(Direction::Response, 99))
+        .await
+        .expect("durable");
+    log.close().await;
+    let whole = bench.beside("whole");
+    copy_folder(&bench.dir(), &whole);
+    let all = ["tile", "content", "keyring"];
+    for kept in [
+        &all[..],
+        &["tile"],
+        &["content"],
+        &["keyring"],
+        &["wal", "tile"],
+    ] {
+        std::fs::remove_dir_all(bench.dir()).expect("removed");
+        for folder in kept {
+            copy_folder(&whole.join(folder), &bench.dir().join(folder));
+        }
+        let files = || bench.disk().files(&bench.dir()).expect("a folder");
+        let before = files();
+        let refused = bench
+            .try_open(bench.disk())
+            .expect_err("not a log")
+            .to_string();
+        for folder in kept.iter().filter(|folder| **folder != "wal") {
+            assert!(refused.contains(&format!("in {folder}/")), "{refused}");
+        }
+        let missing = match kept.contains(&"wal") {
+            false => "neither a checkpoint nor a write-ahead log",
+            true => "no checkpoint, and the write-ahead log begins after the first entry",
+        };
+        assert!(refused.contains(missing), "{refused}");
+        assert!(refused.contains("put back the missing files"), "{refused}");
+        let mut after = files();
+        after.retain(|path| !path.ends_with("lock"));
+        assert_eq!(after, before, "nothing was touched");
+        assert!(bench.try_verify().is_err(), "nor does it verify: {kept:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_of_another_origin_is_not_written_over() {
+    let mut bench = Bench::new();
+    drop(bench.open());
+    std::fs::remove_file(bench.dir().join("checkpoint")).expect("removed");
+    let other = crate::Origin::new("gw2.agency.example/audit").expect("an origin");
+    bench.signer = Signer::generate(other.clone()).expect("a key");
+    bench.settings.origin = other;
+    let refused = bench
+        .try_open(bench.disk())
+        .expect_err("another's")
+        .to_string();
+    assert!(refused.contains("of another origin"), "{refused}");
+}
+
+/// A first opening that the power ended, at whatever moment, leaves a folder that opens.
+#[test]
+fn a_first_opening_can_be_cut_short_anywhere() {
+    for seed in 0..300 {
+        let (mut bench, disk) = (Bench::new(), CrashStorage::new(seed));
+        bench.settings.dir = "/audit".into();
+        disk.cut_power_after(seed / 4);
+        drop(bench.try_open(Arc::new(disk.clone())));
+        disk.crash();
+        let opened = bench.try_open(Arc::new(disk.clone()));
+        assert!(opened.is_ok(), "seed {seed}: {opened:?}");
+    }
+}
+
 #[tokio::test]
 async fn another_key_does_not_open_the_log() {
     let mut bench = Bench::new();
