@@ -22,6 +22,7 @@ use crate::tail::{Damage, DamageKind, Tail};
 use crate::tiles::{TileId, WIDTH, leaves};
 
 /// The files of one log.
+#[derive(Clone, Copy)]
 pub(crate) struct Archive<'a> {
     pub(crate) storage: &'a dyn Storage,
     pub(crate) dir: &'a Path,
@@ -128,6 +129,11 @@ impl Archive<'_> {
         file.read_exact_at(&mut sealed, body.at)
             .map_err(unreadable)?;
         Ok(sealed)
+    }
+
+    /// A body that is not what its entry says.
+    pub(crate) fn bad_body(&self, body: &BodyRef) -> Damage {
+        Damage::new(&self.dir.join(volume_path(body.vol)), DamageKind::Body).at(body.at)
     }
 
     /// The file of an epoch's key.

@@ -173,17 +173,41 @@ impl Edge {
             )?;
             self.bundle.clear();
         }
-        self.carry(hash, full)
+        self.carry(0, hash, full)
     }
 
+    /// Appends the leaf with this hash, for those who only want the tree: the bundle stays empty.
+    pub(crate) fn push_hash(&mut self, hash: Hash) {
+        self.size += 1;
+        let nobody = |_: TileId, _: &[u8]| Ok::<(), std::convert::Infallible>(());
+        let Ok(()) = self.carry(0, hash, nobody);
+    }
+
+    /// Appends a full tile of leaves by its root; the size must be a multiple of [`WIDTH`]. Hands every
+    /// tile above it that it completes to `full`.
+    pub(crate) fn push_tile<E>(
+        &mut self,
+        root: Hash,
+        full: impl FnMut(TileId, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        debug_assert!(
+            self.size.is_multiple_of(WIDTH),
+            "a full tile follows full tiles"
+        );
+        self.size += WIDTH;
+        self.carry(1, root, full)
+    }
+
+    /// Takes a hash into the incomplete tile of a level, and what that completes into those above.
     fn carry<E>(
         &mut self,
+        lowest: u8,
         hash: Hash,
         mut full: impl FnMut(TileId, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (mut carried, mut count) = (hash, self.size);
-        for level in 0..=u8::MAX {
-            if self.levels.len() <= usize::from(level) {
+        let (mut carried, mut count) = (hash, self.size >> (HEIGHT * u32::from(lowest)));
+        for level in lowest..=u8::MAX {
+            while self.levels.len() <= usize::from(level) {
                 self.levels.push(Vec::new());
             }
             let Some(hashes) = self.levels.get_mut(usize::from(level)) else {

@@ -24,23 +24,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use crate::archive::{Archive, Tile, bundle_end, width_at};
+use crate::archive::{Archive, bundle_end, width_at};
 use crate::checkpoint::{Checkpoint, Origin, VerifyKey};
 use crate::content::{Spot, volume_path};
-use crate::entry::{BodyRef, Digest, Entry, Epoch, OutcomeStatus, StoredEntry, Tag, parse};
+use crate::entry::{BodyRef, Digest, OutcomeStatus, Tag};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::publisher::{CHECKPOINT, CHECKPOINT_NEW, KEYRING};
 use crate::storage::{DiskStorage, Storage};
 use crate::storekeeper::WAL;
 use crate::tail::{Batch, Damage, DamageKind, Stored, Tail};
-use crate::tiles::{Edge, TileId, WIDTH, leaves, partials, tile_root};
+use crate::tiles::{Edge, TileId, WIDTH, partials, tile_root};
 use crate::wal::{Commit, Header};
 
+mod bundle;
 mod story;
 
-use story::Story;
+use bundle::{Bundle, Line, Place, Reader, is_body, read_line};
+use story::{Story, What};
 
 /// What to check, and how to hear of it.
 #[derive(Default)]
@@ -50,6 +55,8 @@ pub struct VerifyOptions<'a> {
     pub vkey: Option<VerifyKey>,
     /// Leaves the sealed bodies unread: they are most of the bytes.
     pub skip_bodies: bool,
+    /// How many threads read; without it, one for each core.
+    pub threads: Option<NonZeroUsize>,
     /// Called now and then with the number of entries done and of entries under the checkpoint.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
@@ -59,6 +66,7 @@ impl fmt::Debug for VerifyOptions<'_> {
         f.debug_struct("VerifyOptions")
             .field("vkey", &self.vkey)
             .field("skip_bodies", &self.skip_bodies)
+            .field("threads", &self.threads)
             .finish()
     }
 }
@@ -154,6 +162,20 @@ fn size_of(checkpoint: Option<&Checkpoint>) -> u64 {
     checkpoint.map_or(0, |checkpoint| checkpoint.size)
 }
 
+/// So few bundles are read sooner than threads are started.
+const WORTH_THREADS: u64 = 8;
+/// So many bundles a thread reads ahead.
+const AHEAD: usize = 4;
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+fn thread_ended(dir: &Path) -> Damage {
+    let what = String::from("a thread of the verifier ended");
+    Damage::new(dir, DamageKind::Unreadable(what))
+}
+
 struct Inspector<'a, 'p> {
     archive: Archive<'a>,
     options: VerifyOptions<'p>,
@@ -194,23 +216,7 @@ struct Listed {
     bytes: u64,
 }
 
-/// Where an entry was read.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    file: &'a Path,
-    offset: u64,
-    index: u64,
-}
-
-impl Place<'_> {
-    fn damage(&self, fault: impl Into<DamageKind>) -> Damage {
-        Damage::new(self.file, fault.into())
-            .at(self.offset)
-            .of(self.index)
-    }
-}
-
-impl Inspector<'_, '_> {
+impl<'a> Inspector<'a, '_> {
     // 1. The checkpoint.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, Damage> {
         self.archive.checkpoint(self.options.vkey.as_ref())
@@ -231,127 +237,91 @@ impl Inspector<'_, '_> {
         Ok(seen)
     }
 
-    // 2. The tree: first its full tiles.
+    // 2. The tree: first its full tiles. Bundles are read side by side and told in order.
     fn full_tiles(&mut self, checkpoint: Option<&Checkpoint>) -> Result<(), Damage> {
-        let Some(checkpoint) = checkpoint else {
-            return Ok(());
-        };
-        let mut known = std::mem::take(&mut self.known);
-        while known.edge.size() + WIDTH <= checkpoint.size {
-            self.bundle(&mut known, checkpoint)?;
-            if let Some(progress) = &mut self.options.progress {
-                progress(known.edge.size(), checkpoint.size);
+        let size = size_of(checkpoint);
+        let numbers = self.known.edge.size() / WIDTH..size / WIDTH;
+        let reader = self.reader(size);
+        let read = |number| reader.bundle(number, |hashes| reader.leads_up(number, hashes));
+        let threads = self.options.threads.map_or_else(cores, NonZeroUsize::get);
+        if threads == 1 || numbers.end.saturating_sub(numbers.start) < WORTH_THREADS {
+            for number in numbers {
+                self.full_tile(read(number)?, size)?;
             }
+            return Ok(());
         }
-        self.known = known;
+        thread::scope(|scope| {
+            let mut readers = Vec::new();
+            for first in numbers.clone().take(threads) {
+                let (done, bundles) = sync_channel(AHEAD);
+                let mine = (first..numbers.end).step_by(threads);
+                thread::Builder::new()
+                    .spawn_scoped(scope, move || {
+                        // An error means that nobody listens any more: something did not hold.
+                        mine.map(read)
+                            .try_for_each(|bundle| done.send(bundle))
+                            .is_ok()
+                    })
+                    .map_err(|error| Damage::unreadable(reader.archive.dir, &error))?;
+                readers.push(bundles);
+            }
+            for (_, bundles) in numbers.zip(readers.iter().cycle()) {
+                let bundle = bundles
+                    .recv()
+                    .map_err(|_| thread_ended(reader.archive.dir))?;
+                self.full_tile(bundle?, size)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn reader(&self, size: u64) -> Reader<'a> {
+        Reader {
+            archive: self.archive,
+            size,
+            skip_bodies: self.options.skip_bodies,
+        }
+    }
+
+    /// Takes in the next full bundle.
+    fn full_tile(&mut self, bundle: Bundle, size: u64) -> Result<(), Damage> {
+        let Known { edge, state } = &mut self.known;
+        let begun = edge.size();
+        state.bundle(&self.archive, &bundle, begun)?;
+        edge.push_tile(bundle.root, |tile, bytes| {
+            compare_tile(&self.archive, tile, bytes, size)
+        })?;
+        if let Some(progress) = &mut self.options.progress {
+            progress(edge.size(), size);
+        }
         Ok(())
     }
 
     /// Then the partial ones, and the root.
     fn right_edge(&self, known: &mut Known, checkpoint: &Checkpoint) -> Result<(), Damage> {
-        let size = checkpoint.size;
-        if known.edge.size() < size {
-            self.bundle(known, checkpoint)?;
+        let Known { edge, state } = known;
+        let (archive, size) = (&self.archive, checkpoint.size);
+        let begun = edge.size();
+        if begun < size {
+            let leads_up = |hashes: &[Hash]| {
+                let mut tree = edge.frontier();
+                hashes.iter().for_each(|hash| tree.push(*hash));
+                Ok(tree.root() == checkpoint.root.0)
+            };
+            let bundle = self.reader(size).bundle(begun / WIDTH, leads_up)?;
+            state.bundle(archive, &bundle, begun)?;
+            bundle.hashes.iter().for_each(|hash| edge.push_hash(*hash));
         }
         for tile in partials(size)
             .into_iter()
             .filter(|tile| tile.level.is_some_and(|level| level > 0))
         {
-            compare_tile(&self.archive, tile, known.edge.partial(tile), size)?;
+            compare_tile(archive, tile, edge.partial(tile), size)?;
         }
-        match known.edge.frontier().root() == checkpoint.root.0 {
+        match edge.frontier().root() == checkpoint.root.0 {
             true => Ok(()),
-            false => Err(Damage::new(
-                &self.archive.dir.join(CHECKPOINT),
-                DamageKind::Root,
-            )),
+            false => Err(Damage::new(&archive.dir.join(CHECKPOINT), DamageKind::Root)),
         }
-    }
-
-    /// Compares the entries of a bundle with the hashes of its tile. Where they differ, what is
-    /// above them decides which of the two was altered.
-    fn compare(
-        &self,
-        edge: &Edge,
-        bundle: &Tile,
-        hashes: &[Hash],
-        number: u64,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), Damage> {
-        let mut stored = hashes.iter();
-        for (leaf, index) in leaves(&bundle.bytes).zip(number * WIDTH..) {
-            let damage =
-                |at: usize, fault| Damage::new(&bundle.path, fault).at(at as u64).of(index);
-            let (at, leaf) = leaf.map_err(|at| damage(at, DamageKind::Length))?;
-            let hash = stored
-                .next()
-                .ok_or_else(|| damage(at, DamageKind::Length))?;
-            if *hash == leaf_hash(leaf) {
-                continue;
-            }
-            if self.hashes_hold(edge, hashes, number, checkpoint)? {
-                return Err(damage(at, DamageKind::Hash));
-            }
-            let tile = self.archive.tile(Some(0), number, checkpoint.size)?;
-            return Err(Damage::new(&tile.path, DamageKind::Hash)
-                .at(32 * (index % WIDTH))
-                .of(index));
-        }
-        let end = || Damage::new(&bundle.path, DamageKind::Length).at(bundle.bytes.len() as u64);
-        stored.next().map_or(Ok(()), |_| Err(end()))
-    }
-
-    /// Whether the stored hashes of a level-0 tile lead to what is stored above them: in the tile of
-    /// the checkpoint of this moment, because that of an older one may be gone.
-    fn hashes_hold(
-        &self,
-        edge: &Edge,
-        hashes: &[Hash],
-        number: u64,
-        checkpoint: &Checkpoint,
-    ) -> Result<bool, Damage> {
-        if hashes.len() as u64 == WIDTH {
-            let size = checkpoint.size.max(size_of(self.checkpoint()?.as_ref()));
-            let above = self.archive.hashes(1, number / WIDTH, size)?;
-            let at = usize::try_from(number % WIDTH).unwrap_or(usize::MAX);
-            return Ok(above.get(at) == Some(&tile_root(hashes)));
-        }
-        let mut tree = edge.frontier();
-        hashes.iter().for_each(|hash| tree.push(*hash));
-        Ok(tree.root() == checkpoint.root.0)
-    }
-
-    /// Reads the next bundle, full or not.
-    fn bundle(&self, known: &mut Known, checkpoint: &Checkpoint) -> Result<(), Damage> {
-        let Known { edge, state } = known;
-        let (archive, size) = (&self.archive, checkpoint.size);
-        let begun = edge.size();
-        let number = begun / WIDTH;
-        let bundle = archive.tile(None, number, size)?;
-        let hashes = archive.hashes(0, number, size)?;
-        self.compare(edge, &bundle, &hashes, number, checkpoint)?;
-        for ((leaf, hash), index) in leaves(&bundle.bytes).zip(&hashes).zip(begun..) {
-            let Ok((at, leaf)) = leaf else { break };
-            let place = Place {
-                file: &bundle.path,
-                offset: at as u64,
-                index,
-            };
-            let stored = state.entry(archive, leaf, place)?;
-            for body in &stored.body {
-                let sealed = (!self.options.skip_bodies)
-                    .then(|| archive.body(body))
-                    .transpose();
-                let sealed = sealed.map_err(|damage| damage.of(index))?;
-                state.body(archive.dir, body, sealed.as_deref(), index)?;
-            }
-            // Levels 0 and the entries themselves have been compared.
-            edge.push(leaf, *hash, |tile, bytes| match tile.level {
-                None | Some(0) => Ok(()),
-                Some(_) => compare_tile(archive, tile, bytes, size),
-            })?;
-        }
-        Ok(())
     }
 
     // 3. The tail.
@@ -546,60 +516,59 @@ fn compare_tile(
 }
 
 impl State {
-    /// Takes in one entry. Its bodies are the caller's to find.
-    fn entry(
-        &mut self,
-        archive: &Archive<'_>,
-        leaf: &[u8],
-        place: Place<'_>,
-    ) -> Result<StoredEntry, Damage> {
-        let stored = parse(leaf).map_err(|error| place.damage(error))?;
-        self.story
-            .tell(place.index, &stored)
-            .map_err(|what| place.damage(DamageKind::Story(what)))?;
-        if let Entry::Epoch(Epoch { epoch, keyring, .. }) = &stored.entry {
-            let (path, bytes) = archive
-                .keyring(*epoch)
-                .map_err(|damage| damage.of(place.index))?;
-            if Digest::of(&bytes) != *keyring {
-                return Err(Damage::new(&path, DamageKind::Keyring).of(place.index));
+    /// Takes in a bundle, whose first entry is `begun`.
+    fn bundle(&mut self, archive: &Archive<'_>, bundle: &Bundle, begun: u64) -> Result<(), Damage> {
+        for (line, index) in bundle.lines.iter().zip(begun..) {
+            let place = Place {
+                file: &bundle.path,
+                offset: line.offset,
+                index,
+            };
+            self.line(line, place)?;
+            for body in &line.bodies {
+                if !self.takes_its_place(body) {
+                    return Err(archive.bad_body(body).of(index));
+                }
             }
-            self.epochs.insert(*epoch);
         }
-        if stored
-            .body
-            .iter()
-            .any(|body| !self.epochs.contains(&body.epoch))
-        {
-            return Err(place.damage(DamageKind::Story(
-                "a body is sealed under a key that was never announced",
-            )));
-        }
-        self.omitted += stored.omitted.len() as u64;
-        Ok(stored)
+        bundle.damage.clone().map_or(Ok(()), Err)
     }
 
-    /// Takes in one body: where it lies, and, if it was read, what it is.
-    fn body(
-        &mut self,
-        dir: &Path,
-        body: &BodyRef,
-        sealed: Option<&[u8]>,
-        index: u64,
-    ) -> Result<(), Damage> {
-        let damage = || {
-            Damage::new(&dir.join(volume_path(body.vol)), DamageKind::Body)
-                .at(body.at)
-                .of(index)
-        };
-        let Spot { vol, at } = self.spot.take(body.len);
-        let matches =
-            |sealed: &[u8]| sealed.len() as u64 == body.len && Digest::of(sealed) == body.ct;
-        self.bodies += 1;
-        match (vol, at) == (body.vol, body.at) && sealed.is_none_or(matches) {
-            true => Ok(()),
-            false => Err(damage()),
+    /// Takes in one entry, bodies apart.
+    fn line(&mut self, line: &Line, place: Place<'_>) -> Result<(), Damage> {
+        self.story
+            .tell(place.index, &line.fact)
+            .map_err(|what| place.damage(DamageKind::Story(what)))?;
+        if let What::Epoch(epoch) = line.fact.what {
+            self.epochs.insert(epoch);
         }
+        let announced = |body: &BodyRef| self.epochs.contains(&body.epoch);
+        if !line.bodies.iter().all(announced) {
+            let what = "a body is sealed under a key that was never announced";
+            return Err(place.damage(DamageKind::Story(what)));
+        }
+        self.omitted += line.omitted;
+        Ok(())
+    }
+
+    /// Whether a body lies where the one before it ends.
+    fn takes_its_place(&mut self, body: &BodyRef) -> bool {
+        let Spot { vol, at } = self.spot.take(body.len);
+        self.bodies += 1;
+        (vol, at) == (body.vol, body.at)
+    }
+}
+
+impl Reader<'_> {
+    /// Whether the hashes of a full tile lead to what is stored above them: in the tile of the
+    /// checkpoint of this moment, because that of an older one may be gone.
+    fn leads_up(&self, number: u64, hashes: &[Hash]) -> Result<bool, Damage> {
+        let size = self
+            .size
+            .max(size_of(self.archive.checkpoint(None)?.as_ref()));
+        let above = self.archive.hashes(1, number / WIDTH, size)?;
+        let at = usize::try_from(number % WIDTH).unwrap_or(usize::MAX);
+        Ok(above.get(at) == Some(&tile_root(hashes)))
     }
 }
 
@@ -664,20 +633,16 @@ impl Walk<'_> {
     }
 
     fn new_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
-        let stored = self.state.entry(self.archive, entry.leaf, place)?;
-        if stored.body.len() != entry.bodies.len() {
+        let line = read_line(self.archive, entry.leaf, place)?;
+        self.state.line(&line, place)?;
+        if line.bodies.len() != entry.bodies.len() {
             return Err(place.damage(DamageKind::Body));
         }
-        for (body, (offset, sealed)) in stored.body.iter().zip(&entry.bodies) {
-            self.state
-                .body(self.archive.dir, body, Some(sealed), entry.index)
-                .map_err(|_| {
-                    Place {
-                        offset: *offset,
-                        ..place
-                    }
-                    .damage(DamageKind::Body)
-                })?;
+        for (body, (offset, sealed)) in line.bodies.iter().zip(&entry.bodies) {
+            if !(self.state.takes_its_place(body) && is_body(body, sealed)) {
+                let offset = *offset;
+                return Err(Place { offset, ..place }.damage(DamageKind::Body));
+            }
         }
         self.tree.push(leaf_hash(entry.leaf));
         Ok(())

@@ -11,8 +11,50 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint::Origin;
 use crate::entry::{
-    Boot, Entry, EntryIndex, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
+    Boot, Entry, EntryIndex, Epoch, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
 };
+
+/// What an entry adds to the story. Everything else about it is checked where it is read.
+#[derive(Clone)]
+pub(super) struct Fact {
+    ts: u64,
+    boot: Tag,
+    n: u64,
+    pub(super) what: What,
+}
+
+#[derive(Clone)]
+pub(super) enum What {
+    Boot(Box<Boot>),
+    Shutdown,
+    Epoch(Tag),
+    Intent(RequestId),
+    Outcome(EntryIndex, RequestId, OutcomeStatus),
+    Refusal(RefusalKind),
+    Late(EntryIndex),
+    Other,
+}
+
+impl From<&StoredEntry> for Fact {
+    fn from(stored: &StoredEntry) -> Fact {
+        let what = match &stored.entry {
+            Entry::Boot(boot) => What::Boot(Box::new(boot.clone())),
+            Entry::Shutdown(_) => What::Shutdown,
+            Entry::Epoch(Epoch { epoch, .. }) => What::Epoch(*epoch),
+            Entry::Intent(intent) => What::Intent(intent.req),
+            Entry::Outcome(outcome) => What::Outcome(outcome.intent, outcome.req, outcome.status),
+            Entry::Refusal(refusal) => What::Refusal(refusal.kind),
+            Entry::Late(Late { outcome, .. }) => What::Late(*outcome),
+            _ => What::Other,
+        };
+        Fact {
+            ts: stored.ts,
+            boot: stored.boot,
+            n: stored.n,
+            what,
+        }
+    }
+}
 
 #[derive(Clone, Default)]
 pub(super) struct Story {
@@ -38,32 +80,30 @@ struct Life {
 
 impl Story {
     /// Takes in the next entry, or says what contradicts the ones before.
-    pub(super) fn tell(&mut self, index: u64, stored: &StoredEntry) -> Result<(), &'static str> {
-        self.time(stored.ts);
-        match &stored.entry {
-            Entry::Boot(boot) => self.boot(index, stored, boot)?,
-            _ => self.number(stored)?,
+    pub(super) fn tell(&mut self, index: u64, fact: &Fact) -> Result<(), &'static str> {
+        self.time(fact.ts);
+        match &fact.what {
+            What::Boot(boot) => self.boot(index, fact, boot)?,
+            _ => self.number(fact)?,
         }
-        match &stored.entry {
-            Entry::Intent(intent) => {
+        match fact.what {
+            What::Intent(req) => {
                 self.intents += 1;
-                self.open.insert(index, intent.req);
+                self.open.insert(index, req);
             }
-            Entry::Outcome(outcome) => {
-                self.outcome(outcome.intent, outcome.req)?;
-                *self.outcomes.entry(outcome.status).or_default() += 1;
+            What::Outcome(intent, req, status) => {
+                self.outcome(intent, req)?;
+                *self.outcomes.entry(status).or_default() += 1;
             }
-            Entry::Refusal(refusal) => match refusal.kind {
-                RefusalKind::Deny => self.refusals.0 += 1,
-                RefusalKind::Undecided => self.refusals.1 += 1,
-            },
-            Entry::Late(late) if late.outcome.0 < index => self.late += 1,
-            Entry::Late(_) => return Err("an outcome is called late before it was written"),
-            Entry::Shutdown(_) if !self.open.is_empty() => {
+            What::Refusal(RefusalKind::Deny) => self.refusals.0 += 1,
+            What::Refusal(RefusalKind::Undecided) => self.refusals.1 += 1,
+            What::Late(outcome) if outcome.0 < index => self.late += 1,
+            What::Late(_) => return Err("an outcome is called late before it was written"),
+            What::Shutdown if !self.open.is_empty() => {
                 return Err("the log was shut down with intents open");
             }
-            Entry::Shutdown(_) => self.life.iter_mut().for_each(|life| life.shut = true),
-            _ => {}
+            What::Shutdown => self.life.iter_mut().for_each(|life| life.shut = true),
+            What::Boot(_) | What::Epoch(_) | What::Other => {}
         }
         Ok(())
     }
@@ -74,14 +114,14 @@ impl Story {
         self.times = Some((first, ts));
     }
 
-    fn boot(&mut self, index: u64, stored: &StoredEntry, boot: &Boot) -> Result<(), &'static str> {
+    fn boot(&mut self, index: u64, fact: &Fact, boot: &Boot) -> Result<(), &'static str> {
         let shut = self.life.is_none_or(|life| life.shut);
         let origin =
             Origin::try_from(boot.origin.clone()).map_err(|_| "the log's name cannot be one")?;
         if self.origin.get_or_insert_with(|| origin.clone()) != &origin {
             return Err("the log changed its name");
         }
-        if stored.n != 0 || boot.found != index {
+        if fact.n != 0 || boot.found != index {
             return Err("an opening disagrees with where the log stood");
         }
         if boot.clean && !shut {
@@ -93,14 +133,14 @@ impl Story {
         self.boots.0 += 1;
         self.boots.1 += u64::from(!boot.clean);
         self.life = Some(Life {
-            boot: stored.boot,
+            boot: fact.boot,
             next: 1,
             shut: false,
         });
         Ok(())
     }
 
-    fn number(&mut self, stored: &StoredEntry) -> Result<(), &'static str> {
+    fn number(&mut self, fact: &Fact) -> Result<(), &'static str> {
         let life = self
             .life
             .as_mut()
@@ -108,7 +148,7 @@ impl Story {
         if life.shut {
             return Err("an entry was written after the log was shut down");
         }
-        if stored.boot != life.boot || stored.n != life.next {
+        if fact.boot != life.boot || fact.n != life.next {
             return Err("the entries of one life of the log are not numbered without a gap");
         }
         life.next += 1;

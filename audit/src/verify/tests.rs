@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::checkpoint::Signer;
-use crate::entry::{Direction, EntryIndex};
 use crate::clock::ManualClock;
+use crate::entry::{Direction, EntryIndex};
 use crate::fixtures::{Bench, intent, origin, outcome, refusal};
 use crate::log::Log;
 use crate::merkle::{check_consistency, check_inclusion};
@@ -14,6 +14,7 @@ use crate::recover::{self, Parts};
 use crate::seal::{Body, Sealer};
 use crate::simulation::{self, Dice, poll_now};
 use crate::storage::{CrashStorage, File};
+use crate::tiles::leaves;
 
 /// A log of two lives, closed, with a full tile, partial ones, and bodies.
 async fn closed_log() -> Bench {
@@ -204,6 +205,47 @@ async fn a_running_log_verifies_with_its_tail() {
     assert_eq!((proof.size, proof.published), (603, 603));
 }
 
+/// Whoever reads side by side finds the same, and the first of it.
+#[tokio::test]
+async fn threads_find_what_one_finds() {
+    let mut bench = Bench::new();
+    bench.settings.segment_bytes = 4 * 1024 * 1024; // room for all, however slow the publisher
+    let log = bench.open();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..32 {
+        let log = log.clone();
+        callers.spawn(async move {
+            for n in 0..100 {
+                let reserved = log.reserve().await.expect("a place");
+                let refused = reserved.refuse(refusal(caller * 100 + n), Vec::new()).await;
+                drop(refused.expect("durable"));
+            }
+        });
+    }
+    callers.join_all().await;
+    log.close().await;
+    let with = |threads| {
+        let options = VerifyOptions {
+            vkey: Some(bench.signer.verify_key()),
+            threads: NonZeroUsize::new(threads),
+            ..VerifyOptions::default()
+        };
+        verify(&bench.dir(), options)
+    };
+    let proof = with(1).expect("it verifies");
+    assert!(proof.published > 3_200, "{proof:?}");
+    assert_eq!(with(3), Ok(proof));
+    // From the end, so that there is more and more to be found, and the new one is always the first.
+    for bundle in ["011", "009", "005"] {
+        let path = bench.dir().join("tile/entries").join(bundle);
+        flip(&path, 1_000);
+        let first = with(1).expect_err("damage");
+        assert_eq!(first.file, path);
+        assert_eq!(with(2), Err(first.clone()));
+        assert_eq!(with(3), Err(first));
+    }
+}
+
 /// The disk of a log whose writer takes a step now and then, whenever somebody looks at a file: it
 /// writes entries and bodies, publishes, removes and reuses, between any two looks of the verifier.
 struct Moving {
@@ -263,6 +305,7 @@ impl Moving {
     fn verify(&self) -> Result<Proof, Damage> {
         let options = VerifyOptions {
             vkey: Some(simulation::keys().0.verify_key()),
+            threads: NonZeroUsize::new(1), // so that a seed is a history
             ..VerifyOptions::default()
         };
         verify_in(self, simulation::dir(), options)
@@ -348,7 +391,8 @@ fn a_log_verifies_whatever_its_writer_does_meanwhile() {
         for round in 0..8 {
             moving.moves(20, 1 + seed % 7);
             let proof = moving.verify();
-            let proof = proof.unwrap_or_else(|damage| panic!("seed {seed}, round {round}: {damage}"));
+            let proof =
+                proof.unwrap_or_else(|damage| panic!("seed {seed}, round {round}: {damage}"));
             assert_eq!(proof.strays, Vec::<PathBuf>::new(), "seed {seed}");
             published += proof.published;
         }
