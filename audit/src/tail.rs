@@ -73,6 +73,21 @@ pub enum DamageKind {
     /// An epoch's key file is not what its entry says.
     #[error("is not the key file that the log announced")]
     Keyring,
+    /// The log does not begin with what was kept of it.
+    #[error(
+        "does not begin with the {0} entries of the checkpoint that was kept: the log was rewritten"
+    )]
+    Rewritten(u64),
+    /// The log is shorter than it was.
+    #[error(
+        "ends at {found} entries, but a checkpoint of {kept} was kept: the log was cut off or rolled back"
+    )]
+    CutOff {
+        /// The kept checkpoint's size.
+        kept: u64,
+        /// How many entries there are.
+        found: u64,
+    },
     /// Entries contradict each other.
     #[error("{0}")]
     Story(&'static str),

@@ -30,7 +30,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use crate::archive::{Archive, bundle_end, width_at};
-use crate::checkpoint::{Checkpoint, Origin, VerifyKey};
+use crate::checkpoint::{BadCheckpoint, Checkpoint, Origin, VerifyKey};
 use crate::content::{Spot, volume_path};
 use crate::entry::{BodyRef, Digest, OutcomeStatus, Tag};
 use crate::merkle::{Frontier, Hash, leaf_hash};
@@ -53,6 +53,8 @@ pub struct VerifyOptions<'a> {
     /// The key that must have signed the checkpoint. Take it from somewhere else than the log's own
     /// disk. Without one, nothing is said about who signed.
     pub vkey: Option<VerifyKey>,
+    /// A checkpoint that was kept elsewhere: the log must begin with its tree.
+    pub since: Option<Checkpoint>,
     /// Leaves the sealed bodies unread: they are most of the bytes.
     pub skip_bodies: bool,
     /// How many threads read; without it, one for each core.
@@ -65,6 +67,7 @@ impl fmt::Debug for VerifyOptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyOptions")
             .field("vkey", &self.vkey)
+            .field("since", &self.since)
             .field("skip_bodies", &self.skip_bodies)
             .field("threads", &self.threads)
             .finish()
@@ -84,6 +87,8 @@ pub struct Proof {
     pub published: u64,
     /// Whether the checkpoint's signature was checked.
     pub signature_checked: bool,
+    /// The size of the kept checkpoint that the log was held against.
+    pub since: Option<u64>,
     /// How many intents there are.
     pub intents: u64,
     /// The outcomes, by how they ended.
@@ -258,9 +263,7 @@ impl<'a> Inspector<'a, '_> {
                 thread::Builder::new()
                     .spawn_scoped(scope, move || {
                         // An error means that nobody listens any more: something did not hold.
-                        mine.map(read)
-                            .try_for_each(|bundle| done.send(bundle))
-                            .is_ok()
+                        mine.map(read).all(|bundle| done.send(bundle).is_ok())
                     })
                     .map_err(|error| Damage::unreadable(reader.archive.dir, &error))?;
                 readers.push(bundles);
@@ -285,9 +288,10 @@ impl<'a> Inspector<'a, '_> {
 
     /// Takes in the next full bundle.
     fn full_tile(&mut self, bundle: Bundle, size: u64) -> Result<(), Damage> {
-        let Known { edge, state } = &mut self.known;
-        let begun = edge.size();
-        state.bundle(&self.archive, &bundle, begun)?;
+        let begun = self.known.edge.size();
+        self.known.state.bundle(&self.archive, &bundle, begun)?;
+        self.keeps(&self.known.edge, &bundle.hashes)?;
+        let edge = &mut self.known.edge;
         edge.push_tile(bundle.root, |tile, bytes| {
             compare_tile(&self.archive, tile, bytes, size)
         })?;
@@ -295,6 +299,22 @@ impl<'a> Inspector<'a, '_> {
             progress(edge.size(), size);
         }
         Ok(())
+    }
+
+    /// Where these next hashes take the tree to the size of the kept checkpoint, it must be its tree.
+    fn keeps(&self, edge: &Edge, next: &[Hash]) -> Result<(), Damage> {
+        let Some(kept) = &self.options.since else {
+            return Ok(());
+        };
+        let more = kept.size.saturating_sub(edge.size());
+        if more == 0 || more > next.len() as u64 {
+            return Ok(());
+        }
+        let mut tree = edge.frontier();
+        next.iter()
+            .zip(0..more)
+            .for_each(|(hash, _)| tree.push(*hash));
+        is_kept(kept, &tree, self.archive.dir)
     }
 
     /// Then the partial ones, and the root.
@@ -310,6 +330,7 @@ impl<'a> Inspector<'a, '_> {
             };
             let bundle = self.reader(size).bundle(begun / WIDTH, leads_up)?;
             state.bundle(archive, &bundle, begun)?;
+            self.keeps(edge, &bundle.hashes)?;
             bundle.hashes.iter().for_each(|hash| edge.push_hash(*hash));
         }
         for tile in partials(size)
@@ -345,6 +366,7 @@ impl<'a> Inspector<'a, '_> {
         let mut walk = Walk {
             archive,
             published,
+            kept: self.options.since.as_ref(),
             state,
             tree: edge.frontier(),
             tile: None,
@@ -364,6 +386,9 @@ impl<'a> Inspector<'a, '_> {
             ));
         }
         let Walk { state, tree, .. } = walk;
+        if let Some(kept) = &self.options.since {
+            reaches(kept, tree.size(), state.story.origin.as_ref(), archive.dir)?;
+        }
         Ok(Seen {
             state,
             tree,
@@ -462,6 +487,7 @@ impl<'a> Inspector<'a, '_> {
             root: Digest(tree.root()),
             published,
             signature_checked: self.options.vkey.is_some() && published > 0,
+            since: self.options.since.map(|kept| kept.size),
             intents: story.intents,
             outcomes: story.outcomes,
             refusals: story.refusals,
@@ -477,6 +503,34 @@ impl<'a> Inspector<'a, '_> {
             strays,
         }
     }
+}
+
+/// The tree of the kept checkpoint's size must be the kept one.
+fn is_kept(kept: &Checkpoint, tree: &Frontier, dir: &Path) -> Result<(), Damage> {
+    match tree.root() == kept.root.0 {
+        true => Ok(()),
+        false => Err(Damage::new(dir, DamageKind::Rewritten(kept.size))),
+    }
+}
+
+/// The log must reach the kept checkpoint, and be the one that it speaks of.
+fn reaches(
+    kept: &Checkpoint,
+    size: u64,
+    origin: Option<&Origin>,
+    dir: &Path,
+) -> Result<(), Damage> {
+    let fault = if origin.is_some_and(|origin| *origin != kept.origin) {
+        BadCheckpoint::OtherLog(kept.origin.clone()).into()
+    } else if size < kept.size {
+        DamageKind::CutOff {
+            kept: kept.size,
+            found: size,
+        }
+    } else {
+        return Ok(());
+    };
+    Err(Damage::new(dir, fault))
 }
 
 /// A volume holds the bodies up to `spot` and nothing else.
@@ -576,6 +630,7 @@ impl Reader<'_> {
 struct Walk<'a> {
     archive: &'a Archive<'a>,
     published: u64,
+    kept: Option<&'a Checkpoint>,
     state: State,
     tree: Frontier,
     /// The level-0 tile that was read last, for entries that are published too.
@@ -645,7 +700,12 @@ impl Walk<'_> {
             }
         }
         self.tree.push(leaf_hash(entry.leaf));
-        Ok(())
+        match self.kept {
+            Some(kept) if kept.size == self.tree.size() => {
+                is_kept(kept, &self.tree, self.archive.dir)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -679,6 +739,12 @@ impl fmt::Display for Proof {
             "  {} more are committed in the write-ahead log and not yet signed",
             size - published
         )?;
+        if let Some(kept) = self.since {
+            writeln!(
+                f,
+                "  the first {kept} are those of the checkpoint that was kept: none was altered, removed or added"
+            )?;
+        }
         writeln!(
             f,
             "  {intents} intents have {} outcomes, exactly one each; {open_intents} have none (yet)",
@@ -712,10 +778,16 @@ impl fmt::Display for Proof {
                 "  who signed: no verifier key was given, or nothing is signed yet"
             )?;
         }
-        writeln!(
-            f,
-            "  that nothing was rewritten by a holder of the signing key: compare with a checkpoint that left this machine"
-        )?;
+        match self.since {
+            None => writeln!(
+                f,
+                "  that nothing was rewritten by a holder of the signing key: compare with a checkpoint that left this machine"
+            )?,
+            Some(kept) => writeln!(
+                f,
+                "  that nothing after the first {kept} was rewritten by a holder of the signing key"
+            )?,
+        }
         writeln!(
             f,
             "  that the last entries were not cut off: a root that somebody else keeps proves it"

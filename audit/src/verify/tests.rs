@@ -205,6 +205,79 @@ async fn a_running_log_verifies_with_its_tail() {
     assert_eq!((proof.size, proof.published), (603, 603));
 }
 
+fn since(bench: &Bench, kept: Option<Checkpoint>) -> Result<Proof, Damage> {
+    let options = VerifyOptions {
+        vkey: Some(bench.signer.verify_key()),
+        since: kept,
+        ..VerifyOptions::default()
+    };
+    verify(&bench.dir(), options)
+}
+
+#[tokio::test]
+async fn a_log_is_held_against_a_checkpoint_that_was_kept() {
+    let bench = closed_log().await;
+    let mut tree = Frontier::default();
+    let kept = |tree: &Frontier| Checkpoint {
+        origin: origin(),
+        size: tree.size(),
+        root: Digest(tree.root()),
+    };
+    let entries = crate::entries(&bench.dir()).expect("a log");
+    for leaf in entries.map(|entry| entry.expect("an entry").1) {
+        tree.push(leaf_hash(&leaf));
+        if ![1, 2, 255, 256, 257, 365, 366].contains(&tree.size()) {
+            continue;
+        }
+        let proof = since(&bench, Some(kept(&tree))).expect("every earlier tree is its beginning");
+        assert_eq!(proof.since, Some(tree.size()));
+        let altered = Checkpoint {
+            root: Digest([1; 32]),
+            ..kept(&tree)
+        };
+        let damage = since(&bench, Some(altered)).expect_err("another tree");
+        assert_eq!(damage.fault, DamageKind::Rewritten(tree.size()));
+    }
+    let said = since(&bench, Some(kept(&tree)))
+        .expect("it holds")
+        .to_string();
+    assert!(said.contains("the first 366 are those"), "{said}");
+    tree.push([1; 32]);
+    let damage = since(&bench, Some(kept(&tree))).expect_err("it was longer");
+    let (kept_size, found) = (367, 366);
+    assert_eq!(
+        damage.fault,
+        DamageKind::CutOff {
+            kept: kept_size,
+            found
+        }
+    );
+    let other = Checkpoint {
+        origin: Origin::new("gw2.agency.example/audit").expect("an origin"),
+        ..kept(&Frontier::default())
+    };
+    let damage = since(&bench, Some(other)).expect_err("another log's");
+    assert!(matches!(damage.fault, DamageKind::Checkpoint(_)));
+}
+
+/// What is not signed yet is held against it too.
+#[tokio::test]
+async fn the_tail_is_held_against_a_checkpoint_that_was_kept() {
+    let mut bench = Bench::new();
+    bench.settings.checkpoint_every = std::time::Duration::from_secs(3600);
+    let log = bench.open();
+    let size = bench.verify().size;
+    let kept = |root| Checkpoint {
+        origin: origin(),
+        size,
+        root,
+    };
+    assert!(since(&bench, Some(kept(bench.verify().root))).is_ok());
+    let damage = since(&bench, Some(kept(Digest([1; 32])))).expect_err("another tree");
+    assert_eq!(damage.fault, DamageKind::Rewritten(size));
+    drop(log);
+}
+
 /// Whoever reads side by side finds the same, and the first of it.
 #[tokio::test]
 async fn threads_find_what_one_finds() {
@@ -325,7 +398,7 @@ impl Writer {
             };
             // Queued at the first poll; nobody waits for it.
             let mut refusing = Box::pin(reserved.refuse(refusal(self.n), vec![body]));
-            drop(poll_now(&mut refusing));
+            let _queued = poll_now(&mut refusing);
         }
         self.parts.sequencer.turn();
         if self.dice.one_in(2) {
