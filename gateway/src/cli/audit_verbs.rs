@@ -5,10 +5,11 @@
     reason = "a command line talks to its terminal"
 )]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
@@ -20,16 +21,36 @@ pub(crate) enum Verb {
         /// Without it, nothing is proved about who signed the checkpoint
         #[arg(long, value_name = "VKEY", value_parser = verify_key)]
         key: Option<audit::VerifyKey>,
+        /// A copy of the log's `checkpoint` file that was kept elsewhere: the log must begin with what it stands for, and
+        /// everything after is checked like the rest
+        #[arg(long, value_name = "CHECKPOINT")]
+        since: Option<PathBuf>,
     },
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
-    let Verb::Verify { dir, key } = verb;
+    let Verb::Verify { dir, key, since } = verb;
+    let since = match since.map(|file| kept(&file, key.as_ref())).transpose() {
+        Ok(since) => since,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(2);
+        }
+    };
+    let bar = ProgressBar::new(0).with_style(style()); // on a terminal; on a pipe it stays silent
+    let mut progress = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
     let options = audit::VerifyOptions {
         vkey: key,
+        since,
+        progress: Some(&mut progress),
         ..audit::VerifyOptions::default()
     };
-    match audit::verify(&dir, options) {
+    let verified = audit::verify(&dir, options);
+    bar.finish_and_clear();
+    match verified {
         Ok(proof) => {
             println!("{proof}");
             ExitCode::SUCCESS
@@ -39,6 +60,24 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// A checkpoint that was kept. With a key it must be signed by it, too.
+fn kept(file: &Path, key: Option<&audit::VerifyKey>) -> Result<audit::Checkpoint, String> {
+    let note =
+        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let checkpoint = match key {
+        Some(key) => audit::Checkpoint::open(&note, key),
+        None => audit::Checkpoint::read(&note),
+    };
+    checkpoint.map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template(
+        "{wide_bar} {human_pos} of {human_len} entries, {per_sec}, {eta} left",
+    )
+    .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn verify_key(text: &str) -> Result<audit::VerifyKey, String> {
