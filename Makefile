@@ -39,6 +39,11 @@ bench: $(RUNTIME) ## Measure what the gateway adds, on the disk and in memory
 	cargo build --release --quiet -p gateway -p tests
 	target/release/bench $(BENCH_ARGS)
 
+.PHONY: bench-audit
+bench-audit: ## Measure the audit log alone: writing, recovery, verification, proofs
+	cargo build --release --quiet -p tests --bin bench
+	target/release/bench audit $(BENCH_ARGS)
+
 .PHONY: soak
 soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 100,000 crash histories
 	PORTCULLIS_SOAK=1 scripts/test.sh

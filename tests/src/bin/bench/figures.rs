@@ -142,7 +142,8 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn over(mut values: Vec<f64>) -> Figure {
+/// A figure over these values, one of each round.
+pub(crate) fn over(mut values: Vec<f64>) -> Figure {
     values.sort_unstable_by(f64::total_cmp);
     let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
     let (least, greatest) = (at(0), at(values.len().saturating_sub(1)));

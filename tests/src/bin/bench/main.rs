@@ -42,6 +42,7 @@ mod client;
 mod figures;
 mod gateway;
 mod load;
+mod log;
 mod plan;
 mod process;
 mod proof;
@@ -67,6 +68,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Role {
+    /// Measures the audit log alone, without a gateway around it
+    Audit(log::Arguments),
+    /// Fills a log until it is killed, as its own process
+    #[command(hide = true)]
+    AuditFill(log::Fill),
     /// The scripted upstream, as its own process
     #[command(hide = true)]
     Upstream(upstream::Arguments),
@@ -149,6 +155,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.role {
+        Some(Role::Audit(arguments)) => on_one_thread(until_interrupted(log::measure(arguments))),
+        Some(Role::AuditFill(arguments)) => on_one_thread(log::fill(arguments)),
         Some(Role::Upstream(arguments)) => on_one_thread(upstream::serve(arguments)),
         None => on_one_thread(measure(arguments.options)),
     };
@@ -169,17 +177,31 @@ fn on_one_thread(work: impl Future<Output = Result<(), Failed>>) -> Result<(), F
     runtime.block_on(work)
 }
 
-/// Measures and prints. Interrupted, it still ends its children and removes its folders.
+/// Measures and prints.
 async fn measure(options: Options) -> Result<(), Failed> {
-    let measured = tokio::select! {
-        measured = run::all(&options) => measured?,
-        _ = tokio::signal::ctrl_c() => return Err("interrupted".into()),
-    };
+    let measured = until_interrupted(run::all(&options)).await?;
     let text = match options.output {
         Output::Human if options.markdown => report::markdown(&measured),
         Output::Human => report::human(&measured),
         Output::Json => format!("{:#}\n", report::json(&measured)),
     };
-    print!("{text}");
+    say(&text);
     Ok(())
+}
+
+/// Interrupted, it still ends its children and removes its folders.
+async fn until_interrupted<T>(work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    }
+}
+
+fn say(text: &str) {
+    print!("{text}");
+}
+
+/// What is being done, for whoever waits for the figures.
+fn progress(what: &str) {
+    eprintln!("{what}");
 }

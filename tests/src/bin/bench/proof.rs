@@ -24,11 +24,18 @@ pub(crate) struct Proof {
     pub(crate) by: &'static str,
 }
 
-/// A program that counts system calls of a running process.
+/// Whose calls are counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Whose {
+    Process(u32),
+    Thread(u32),
+}
+
+/// A program that counts system calls of a running process or thread.
 struct Counter {
     name: &'static str,
-    /// The command for a process, a number of seconds, and the file that the counts go to.
-    command: fn(u32, f64, &Path) -> Command,
+    /// The command for whose they are, a number of seconds, and the file that the counts go to.
+    command: fn(Whose, f64, &Path) -> Command,
     /// The count in a line of that file.
     count: fn(&str) -> Option<u64>,
 }
@@ -60,29 +67,47 @@ pub(crate) async fn flushes(
     measured: Duration,
     file: &Path,
 ) -> Result<Proof, Failed> {
+    let whose = Whose::Process(gateway.process.id());
+    let (calls, by, (requests, flushes)) = count(whose, measured, file, async || {
+        let before = gateway.counters().await?;
+        let timing = load::Timing {
+            warm_up: Duration::ZERO,
+            measured,
+        };
+        let load = load::run(target(), connections, timing, async || Ok(())).await?;
+        let after = gateway.counters().await?;
+        Ok((load.samples.len(), after.flushes - before.flushes))
+    })
+    .await?;
+    Ok(Proof {
+        requests,
+        flushes,
+        calls,
+        by,
+    })
+}
+
+/// Counts calls of `fdatasync` and `fsync` into `file` while something is done that takes `time`: how many, by whom
+/// they were counted, and what was done.
+///
+/// # Errors
+/// Why nobody could count.
+pub(crate) async fn count<T>(
+    whose: Whose,
+    time: Duration,
+    file: &Path,
+    work: impl AsyncFn() -> Result<T, Failed>,
+) -> Result<(u64, &'static str, T), Failed> {
     let mut reasons = Vec::new();
     for counter in COUNTERS {
-        let before = gateway.counters().await?;
-        let load = async {
+        let work = async {
             sleep(MARGIN).await;
-            let timing = load::Timing {
-                warm_up: Duration::ZERO,
-                measured,
-            };
-            load::run(target(), connections, timing, async || Ok(())).await
+            work().await
         };
-        let counted = counter.run(gateway.process.id(), measured + 2 * MARGIN, file);
-        let (counted, load) = tokio::join!(counted, load);
-        let (requests, after) = (load?.samples.len(), gateway.counters().await?);
+        let (counted, done) = tokio::join!(counter.run(whose, time + 2 * MARGIN, file), work);
+        let done = done?;
         match counted {
-            Ok(calls) => {
-                return Ok(Proof {
-                    requests,
-                    flushes: after.flushes - before.flushes,
-                    calls,
-                    by: counter.name,
-                });
-            }
+            Ok(calls) => return Ok((calls, counter.name, done)),
             Err(error) => reasons.push(format!("{}: {error}", counter.name)),
         }
     }
@@ -90,8 +115,8 @@ pub(crate) async fn flushes(
 }
 
 impl Counter {
-    async fn run(&self, process: u32, time: Duration, file: &Path) -> Result<u64, Failed> {
-        let mut command = (self.command)(process, time.as_secs_f64(), file);
+    async fn run(&self, whose: Whose, time: Duration, file: &Path) -> Result<u64, Failed> {
+        let mut command = (self.command)(whose, time.as_secs_f64(), file);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -108,7 +133,7 @@ impl Counter {
     }
 }
 
-fn perf(process: u32, seconds: f64, file: &Path) -> Command {
+fn perf(whose: Whose, seconds: f64, file: &Path) -> Command {
     let mut command = Command::new("perf");
     command.args([
         "stat",
@@ -117,13 +142,12 @@ fn perf(process: u32, seconds: f64, file: &Path) -> Command {
         "syscalls:sys_enter_fdatasync,syscalls:sys_enter_fsync",
         "-o",
     ]);
-    command.arg(file).args([
-        "-p",
-        &process.to_string(),
-        "--",
-        "sleep",
-        &seconds.to_string(),
-    ]);
+    command.arg(file);
+    match whose {
+        Whose::Process(id) => command.args(["-p", &id.to_string()]),
+        Whose::Thread(id) => command.args(["-t", &id.to_string()]),
+    };
+    command.args(["--", "sleep", &seconds.to_string()]);
     command
 }
 
@@ -134,19 +158,22 @@ fn count_of_perf(line: &str) -> Option<u64> {
     event.starts_with("syscalls:").then(|| count.parse().ok())?
 }
 
-fn strace(process: u32, seconds: f64, file: &Path) -> Command {
+fn strace(whose: Whose, seconds: f64, file: &Path) -> Command {
     let mut command = Command::new("timeout");
     command.args([
         "--signal=INT",
         &seconds.to_string(),
         "strace",
-        "-f",
         "-c",
         "-e",
         "trace=fdatasync,fsync",
         "-o",
     ]);
-    command.arg(file).args(["-p", &process.to_string()]);
+    command.arg(file);
+    match whose {
+        Whose::Process(id) => command.args(["-f", "-p", &id.to_string()]),
+        Whose::Thread(id) => command.args(["-p", &id.to_string()]),
+    };
     command
 }
 

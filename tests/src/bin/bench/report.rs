@@ -102,7 +102,7 @@ fn setting(measured: &Measured) -> String {
 }
 
 /// Processor, cores and kernel.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default();
     let processors = read("/proc/cpuinfo");
     let model = processors
