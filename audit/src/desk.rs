@@ -331,17 +331,33 @@ impl Place {
         }
     }
 
-    /// Makes the place large enough for an item.
+    /// Makes the place large enough for an item that belongs to a request under way.
     pub(crate) fn grow(&mut self, cost: u64) -> Result<(), Unavailable> {
+        self.grow_leaving(cost, 0)
+    }
+
+    /// Makes the place large enough for a newcomer's item. Large ones leave half a segment to the
+    /// rest, so that nobody's bodies, however many, keep others from what every request needs.
+    pub(crate) fn grow_new(&mut self, cost: u64) -> Result<(), Unavailable> {
+        let left = self.shared.desk().usable / 2;
+        self.grow_leaving(cost, left)
+            .map_err(|why| self.shared.refuse_for_want(why))
+    }
+
+    fn grow_leaving(&mut self, cost: u64, left: u64) -> Result<(), Unavailable> {
         let more = charge(cost).saturating_sub(self.charge);
         if more == 0 {
             return Ok(());
         }
         let mut desk = self.shared.desk();
-        if cost > self.shared.item_bytes_max() || !desk.covers(more) {
+        let fits = cost <= self.shared.item_bytes_max();
+        if !fits || !desk.covers(more + left) {
             drop(desk);
             self.shared.wake_chores();
-            return Err(Unavailable::Full);
+            return Err(match fits {
+                true => Unavailable::Overloaded,
+                false => Unavailable::Full,
+            });
         }
         desk.charged += more;
         self.charge += more;
@@ -445,17 +461,20 @@ impl Shared {
         Err(want.into())
     }
 
-    /// Counts a request that had a place, and was refused because it needs more space than there is.
-    pub(crate) fn refuse_for_want(&self) {
+    /// Counts a request that had a place, and is refused because it needs more space than there is.
+    /// The reason to tell.
+    fn refuse_for_want(&self, why: Unavailable) -> Unavailable {
         let mut desk = self.desk();
-        if desk.episode.is_some() || !desk.covers(desk.usable / 2) {
-            desk.refuse(Reason::Full, self.clock.now());
-            drop(desk);
-            self.work.notify_one();
-        } else {
-            // Only it is too large; others are served. No time without space, then: it would end at once.
+        let only_it = !desk.supply_fails && desk.covers(2 * SLOT);
+        if only_it && desk.episode.is_none() {
+            // It is too large, now or ever; others are served.
             desk.refused += 1;
+            return why;
         }
+        desk.refuse(Reason::Full, self.clock.now());
+        drop(desk);
+        self.work.notify_one();
+        Unavailable::Full
     }
 
     /// Queues something. Given back when the log is closed.

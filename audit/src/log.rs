@@ -73,7 +73,8 @@ pub enum Unavailable {
     /// A write or a flush failed.
     #[error("the audit log cannot be written")]
     Failed,
-    /// As many requests are in flight as the log has places.
+    /// As many requests are in flight as the log has places, or as many large bodies as it has room
+    /// for at the moment.
     #[error("too many requests wait for the audit log")]
     Overloaded,
     /// The log is closed.
@@ -534,9 +535,7 @@ impl Shared {
         let sealed = self.seal(req, &bodies).ok_or(Unavailable::Failed)?;
         let payload = Payload::fit(entry, ROOM).ok_or(Unavailable::Full)?;
         let job = Job::new(payload, sealed, Vec::new(), None, Then::Nobody);
-        place
-            .grow(job.cost)
-            .inspect_err(|_| self.refuse_for_want())?;
+        place.grow_new(job.cost)?;
         Ok(job)
     }
 

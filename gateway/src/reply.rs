@@ -287,7 +287,7 @@ pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
             let sentence = match why {
                 Unavailable::Full => "The audit log has no room, so nothing may be answered.",
                 Unavailable::Overloaded => {
-                    "The audit log's queue is full, so nothing may be answered."
+                    "The audit log has more to write than it can take at once, so nothing may be answered."
                 }
                 Unavailable::Stalled => {
                     "The audit log's disk does not answer, so nothing may be answered."

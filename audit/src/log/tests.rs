@@ -257,7 +257,8 @@ async fn a_full_disk_refuses_newcomers_and_keeps_its_word() {
         {
             Ok((_receipt, duty)) if pending.len() < 20 => pending.push((n, duty)),
             Ok((_receipt, duty)) => duty.abandon(outcome(n), Vec::new()),
-            Err(why) => assert_eq!(why, Unavailable::Full),
+            // Until it is known that no space is to be had, only what is large is too large.
+            Err(why) => assert!(matches!(why, Unavailable::Full | Unavailable::Overloaded)),
         }
     }
     assert_eq!(log.reserve().await.err(), Some(Unavailable::Full));
@@ -398,6 +399,42 @@ async fn an_outcome_that_lands_too_late_says_so() {
         (statuses(&bench), bench.verify().late),
         (vec![OutcomeStatus::Completed], 1)
     );
+}
+
+/// Large bodies of one caller, as many at once as it likes, are refused one by one: everybody else's
+/// requests go on, and no time without a record begins.
+#[tokio::test]
+async fn large_bodies_leave_room_for_others() {
+    let bench = Bench::new();
+    let log = bench.open();
+    let large = |n| {
+        let log = log.clone();
+        async move {
+            let reserved = log.reserve().await?;
+            reserved
+                .intent(intent(n), body(Direction::Request, 60_000))
+                .await
+        }
+    };
+    let mut refused = 0;
+    for n in 1..40 {
+        let (first, second, third, ordinary) = tokio::join!(
+            large(4 * n),
+            large(4 * n + 1),
+            large(4 * n + 2),
+            begin(&log, 4 * n + 3)
+        );
+        assert!(ordinary.is_ok(), "an ordinary request: {ordinary:?}");
+        for why in [first, second, third].into_iter().filter_map(Result::err) {
+            assert_eq!(why, Unavailable::Overloaded);
+            refused += 1;
+        }
+        assert!(!log.status().is_degraded());
+    }
+    assert!(refused > 0 && log.status().refused == refused, "{refused}");
+    log.close().await;
+    assert_eq!(bench.count("audit.degraded"), 0);
+    bench.verify();
 }
 
 #[tokio::test]
