@@ -18,6 +18,7 @@ use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
 use crate::engine::Inner;
+use crate::growing::Reading;
 use crate::judge::{self, Judgement, Where};
 use crate::plan::Plan;
 use crate::redact::{Mask, Redactor, label_mask};
@@ -101,7 +102,14 @@ impl Work<'_> {
     }
 
     async fn scan(&mut self, text: &str) -> Result<Judgement, Undecided> {
-        let (found, micros) = judge::whole(self.inner, self.plan, text, self.deadline).await?;
+        let (found, micros) = judge::whole(
+            self.inner,
+            self.plan,
+            text,
+            Reading::AsWritten,
+            self.deadline,
+        )
+        .await?;
         self.judged.micros += micros;
         Ok(judge::hits(self.inner, self.plan, found, self.place))
     }

@@ -10,9 +10,12 @@
 //! dropped (invisible and direction-changing characters: Unicode's default-ignorable set) or replaced by one ASCII
 //! character (full-width forms, spaces, dashes, quotes, decimal digits of other scripts).
 //!
+//! A canonical text may also have its escapes read ([`Canon::reading_escapes`]): a character that is spelled `\u0041` is
+//! folded as that character, and stands for all bytes of its escape.
+//!
 //! Invariants: folding is idempotent; canonical text is never longer than the original; a canonical range that lies on
 //! character boundaries maps to a range of the original on character boundaries, and folding that range gives the
-//! canonical range back. ASCII is its own canonical text.
+//! canonical range back. ASCII (with its escapes left alone) is its own canonical text.
 //!
 //! What it cannot do (yet): look-alike letters (Cyrillic `а`), composed forms (NFKC beyond the table) and encoded layers
 //! (base64, percent) are left as they are.
@@ -20,6 +23,8 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+
+use crate::escapes::{Escapes, Unit};
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +50,8 @@ pub(crate) struct Canon {
     read: usize,
     /// In order; dropped characters are the gaps between `original` ranges.
     map: VecDeque<Piece>,
+    /// `None` if escapes are left as they are written.
+    escapes: Option<Escapes>,
 }
 
 /// Some canonical bytes and the original bytes they stand for: a run taken over byte by byte when the lengths are equal,
@@ -58,8 +65,55 @@ struct Piece {
 }
 
 impl Canon {
+    /// From here on escapes are read. What may still become one is folded when that is known.
+    pub(crate) fn reading_escapes(self) -> Canon {
+        Canon {
+            escapes: Some(Escapes::default()),
+            ..self
+        }
+    }
+
     /// Folds more original text.
     pub(crate) fn push(&mut self, text: &str) {
+        let Some(mut escapes) = self.escapes.take() else {
+            return self.fold(text);
+        };
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let plain = match escapes.is_idle() {
+                true => rest.find('\\').unwrap_or(rest.len()),
+                false => 0,
+            };
+            if plain > 0 {
+                self.fold(rest.get(..plain).unwrap_or_default());
+                rest = rest.get(plain..).unwrap_or_default();
+            } else {
+                escapes.push(c, |unit| self.take(unit));
+                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+            }
+        }
+        self.escapes = Some(escapes);
+    }
+
+    /// The text ends: what is no whole escape is folded as it is.
+    pub(crate) fn finish(&mut self) {
+        if let Some(mut escapes) = self.escapes.take() {
+            escapes.finish(|unit| self.take(unit));
+            self.escapes = Some(escapes);
+        }
+    }
+
+    fn take(&mut self, unit: Unit) {
+        match folded(unit.reads) {
+            _ if unit.bytes == unit.reads.len_utf8() => {
+                self.fold(unit.reads.encode_utf8(&mut [0; 4]));
+            }
+            Some(c) => self.replace(unit.bytes, c),
+            None => self.read += unit.bytes,
+        }
+    }
+
+    fn fold(&mut self, text: &str) {
         if text.is_ascii() {
             return self.keep(text);
         }
@@ -87,6 +141,11 @@ impl Canon {
     /// The canonical offset after the last byte.
     pub(crate) fn end(&self) -> usize {
         self.base + self.text.len()
+    }
+
+    /// The original text up to here has been folded: all but what may still become an escape.
+    pub(crate) fn read(&self) -> usize {
+        self.read
     }
 
     /// Drops retained text before a canonical offset (moved down to a character boundary).
@@ -164,20 +223,21 @@ impl Canon {
         }
     }
 
-    fn replace(&mut self, original_len: usize, ascii: char) {
+    fn replace(&mut self, original_len: usize, by: char) {
         self.map.push_back(Piece {
             canonical: self.end(),
-            canonical_len: 1,
+            canonical_len: by.len_utf8(),
             original: self.read,
             original_len,
         });
-        self.text.push(ascii);
+        self.text.push(by);
         self.read += original_len;
     }
 }
 
 impl Piece {
-    /// Replaced characters are never ASCII and always become ASCII, so their lengths differ.
+    /// Replaced characters are never ASCII and always become ASCII, and an escape is longer than what it spells: the
+    /// lengths differ.
     fn is_verbatim(&self) -> bool {
         self.canonical_len == self.original_len
     }
@@ -192,6 +252,15 @@ pub(crate) enum Fold {
     Drop,
     /// It reads like this ASCII character.
     To(char),
+}
+
+/// What a character reads like; `None` if it is dropped.
+pub(crate) fn folded(c: char) -> Option<char> {
+    match fold(c) {
+        Fold::Keep => Some(c),
+        Fold::To(ascii) => Some(ascii),
+        Fold::Drop => None,
+    }
 }
 
 /// Folds one character. Every result of [`Fold::To`] is ASCII and folds to itself.

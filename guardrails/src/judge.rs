@@ -5,7 +5,7 @@ use std::time::Instant as WallInstant;
 use tokio::time::Instant;
 
 use crate::engine::Inner;
-use crate::growing::{Found, Growing};
+use crate::growing::{Found, Growing, Reading};
 use crate::plan::{ClassifierPlan, Plan, Verdict};
 use crate::redact::Mask;
 use crate::scan::Part;
@@ -122,14 +122,18 @@ pub(crate) async fn whole(
     inner: &Inner,
     plan: &Plan,
     text: &str,
+    reading: Reading,
     deadline: Instant,
 ) -> Result<(Vec<Found>, u64), Undecided> {
-    let mut growing = Growing::new(&inner.scanners);
+    let mut growing = Growing::new(&inner.scanners, reading);
     let (mut found, mut micros, mut rest) = (Vec::new(), 0, text);
     loop {
         let (slice, after) = rest.split_at(rest.floor_char_boundary(SLICE_BYTES));
         let begun = WallInstant::now();
         growing.push(slice);
+        if after.is_empty() {
+            growing.finish();
+        }
         growing.scan(
             &inner.scanners,
             plan,

@@ -33,6 +33,7 @@ mod canon;
 mod classifier;
 mod detector;
 mod engine;
+mod escapes;
 mod growing;
 mod judge;
 mod markings;

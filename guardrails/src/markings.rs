@@ -1,7 +1,7 @@
 //! Markings in text, for the decision who may see it: always on, before any profile.
 
 use crate::engine::Inner;
-use crate::growing::Growing;
+use crate::growing::{Growing, Reading};
 use crate::shapes::marking;
 use crate::{Marking, Span};
 
@@ -9,7 +9,7 @@ use crate::{Marking, Span};
 pub(crate) fn find(inner: &Inner, spans: &[Span<'_>]) -> Vec<Marking> {
     let mut markings = Vec::new();
     for (number, span) in spans.iter().enumerate() {
-        let mut growing = Growing::new(&inner.scanners);
+        let mut growing = Growing::new(&inner.scanners, Reading::AsWritten);
         let mut found = Vec::new();
         growing.push(span.text);
         growing.scan(

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use crate::arguments;
 use crate::canon::{Canon, canonical};
 use crate::engine::Inner;
+use crate::growing::Reading;
 use crate::judge::{self, Judgement, Where};
 use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
@@ -69,7 +70,8 @@ async fn deterministic(
         let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
         (judged.judgement, judged.rewritten, judged.micros)
     } else {
-        let (found, micros) = judge::whole(inner, plan, span.text, deadline).await?;
+        let (found, micros) =
+            judge::whole(inner, plan, span.text, Reading::WithEscapes, deadline).await?;
         let judgement = judge::hits(inner, plan, found, place);
         let text = redacted(span.text, &judgement);
         (judgement, text, micros)

@@ -20,9 +20,15 @@
 //! Bounds per channel: the text of one open candidate (at most the longest `max_span`, 8 KiB) plus one classifier window
 //! plus one word; over all channels [`CHANNELS_MAX`](crate::CHANNELS_MAX) times that.
 //!
-//! What it cannot do: in an answer's text (not in tool arguments) a secret that is spelled in `\u` escapes is not read; a
-//! line end spelled `\n` is known for what it is. A secret that is spread over two channels is not put together; a
-//! classifier sees a window, never the whole answer.
+//! *Escapes*: an answer's text may be JSON (asked for with `response_format`, or not), but it is not known to be before
+//! its end, so it is judged as it is written and, from its first backslash on, once more with its escapes read (see
+//! [`crate::growing`]). So `\n078-05-1120`, `\u0030\u0037\u0038-05-1120` and the same in JSON inside JSON are found, in a whole answer
+//! as in a stream, and a mask replaces whole escapes. At most one escape is held back for its end.
+//!
+//! What it cannot do: in an answer's text (not in tool arguments) hidden characters that are spelled as escapes are not
+//! reported, a number that is masked is no longer JSON, and a hit that only looks like one because `\n` is the beginning
+//! of a folder's name is a hit. A secret that is spread over two channels, or over several strings of a JSON answer, is
+//! not put together; a classifier sees a window, never the whole answer.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -481,11 +481,14 @@ fn spellings(text: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_spelled_in_escapes_and_cut_anywhere_never_leaves_in_arguments() {
+async fn a_secret_spelled_in_escapes_and_cut_anywhere_never_leaves() {
     let (echo, _llama) = Echo::start().await;
     for (place, secret) in [
         (Place::Arguments, SECRETS[0]),
         (Place::SecondArguments, SECRETS[2]),
+        // An answer's text may be JSON too.
+        (Place::Content, SECRETS[2]),
+        (Place::Reasoning, SECRETS[4]),
     ] {
         for spelling in spellings(secret.text) {
             let written = [

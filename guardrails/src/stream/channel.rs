@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::cuts::Cuts;
 use super::windows::Windows;
 use crate::engine::Inner;
-use crate::growing::{Growing, Place};
+use crate::growing::{Growing, Place, Reading};
 use crate::judge::{self, Where};
 use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
@@ -84,7 +84,7 @@ impl TextChannel {
             cuts: Cuts::default(),
             readers: plan.classifiers.iter().map(reader).collect(),
             release: Release {
-                growing: Growing::new(&inner.scanners),
+                growing: Growing::new(&inner.scanners, Reading::WithEscapes),
                 redactor: Redactor::default(),
                 left: 0,
                 scanned: 0,
@@ -112,6 +112,9 @@ impl TextChannel {
         tally: &mut Tally,
     ) -> Result<String, Stopped> {
         self.release.growing.push(text);
+        if last {
+            self.release.growing.finish();
+        }
         let (mut steps, due) = self.steps(text, last);
         if steps.is_empty() {
             return Ok(String::new());

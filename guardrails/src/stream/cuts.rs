@@ -3,7 +3,8 @@
 //! A cut comes after the first whitespace behind a word, and after [`UNCUT_MAX`] bytes without one. Whether a place is a
 //! cut depends on the text before it alone.
 
-use crate::canon::{Fold, fold};
+use crate::canon::folded;
+use crate::escapes::Escapes;
 use crate::growing::Place;
 use crate::ngrams;
 
@@ -11,6 +12,7 @@ use crate::ngrams;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cuts {
     at: Place,
+    escapes: Escapes,
     /// Bytes of original text since the last cut.
     uncut: usize,
     /// Whether there was anything but whitespace in them.
@@ -25,13 +27,14 @@ impl Cuts {
     pub(super) fn read(&mut self, text: &str) -> Vec<Place> {
         let mut places = Vec::with_capacity(text.len() / 6 + 1);
         for c in text.chars() {
-            let seen = match fold(c) {
-                Fold::Keep => Some(c),
-                Fold::To(ascii) => Some(ascii),
-                Fold::Drop => None,
-            };
+            let seen = folded(c);
+            let length = seen.map_or(0, char::len_utf8);
             self.at.original += c.len_utf8();
-            self.at.canonical += seen.map_or(0, char::len_utf8);
+            self.at.canonical += length;
+            match self.escapes.is_idle() && c != '\\' {
+                true => self.at.unescaped += length,
+                false => self.read_escape(c),
+            }
             self.uncut += c.len_utf8();
             let space = seen.is_some_and(char::is_whitespace);
             if (space && self.word) || self.uncut >= UNCUT_MAX {
@@ -43,5 +46,12 @@ impl Cuts {
             }
         }
         places
+    }
+
+    fn read_escape(&mut self, c: char) {
+        self.escapes.push(c, |unit| {
+            self.at.unescaped += folded(unit.reads).map_or(0, char::len_utf8);
+        });
+        self.at.held = self.escapes.held_bytes();
     }
 }

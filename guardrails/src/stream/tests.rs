@@ -157,6 +157,75 @@ fn a_key_split_over_chunks_leaves_as_a_mask() {
     check(&MASKS, &[], "");
 }
 
+#[test]
+fn escapes_in_an_answer_hide_nothing() {
+    for (text, expected) in [
+        (
+            r#"{"note":"Caller:\n078-05-1120"}"#,
+            r#"{"note":"Caller:\n[REDACTED:us_ssn]"}"#,
+        ),
+        (
+            r#"{"note":"\u0030\u0037\u0038-05-1120 it is"}"#,
+            r#"{"note":"[REDACTED:us_ssn] it is"}"#,
+        ),
+        (
+            r#"{"note":"jane\u002eroe\u0040example.com\n"}"#,
+            r#"{"note":"[REDACTED:email]\n"}"#,
+        ),
+        (
+            r#"{"inner":"{\"note\":\"\\u0030\\u0037\\u0038-05-1120\"}"}"#,
+            r#"{"inner":"{\"note\":\"[REDACTED:us_ssn]\"}"}"#,
+        ),
+        (r"say foo\t bar again", "say [REDACTED:words.bad] again"),
+        (
+            r"\ud83d\ude00 card 4111\u00201111 1111 1111!",
+            r"\ud83d\ude00 card [REDACTED:payment_card]!",
+        ),
+    ] {
+        check(&PATTERNS, &[text], expected);
+        check(&PATTERNS, &characters(text), expected);
+    }
+}
+
+#[test]
+fn what_only_looks_like_an_escape_stays_and_hides_nothing() {
+    for text in [
+        r"C:\new\table and \\server\b$",
+        r"\nu + \tau = \u00",
+        r"^\d{3}\.\w+\\$",
+        "\\",
+        r"\ud83d",
+        r#"{"a":"\u00e9\ud83d\ude00\"\\"}"#,
+    ] {
+        check(&PATTERNS, &[text], text);
+        check(&PATTERNS, &characters(text), text);
+    }
+    // Read as an escape, the backslash takes the word before it along.
+    let text = r"x \n \u00AKIAIOSFODNN7EXAMPLE and \u0041078-05-1120";
+    let expected = r"x \n \u00[REDACTED:aws_access_key] and \u0041[REDACTED:us_ssn]";
+    check(&PATTERNS, &[text], expected);
+    check(&PATTERNS, &characters(text), expected);
+}
+
+#[test]
+fn a_hit_in_both_readings_is_reported_once() {
+    let text = r"a \n 078-05-1120 and \u0030\u0037\u0038-05-1120 and jane@example.com \";
+    for chunks in [vec![text], characters(text)] {
+        let outcome = RUNTIME.block_on(stream(&PATTERNS, CONTENT, &chunks));
+        let found: Vec<(&str, &str)> = outcome
+            .findings
+            .iter()
+            .map(|finding| (finding.label.as_str(), &text[finding.range.clone()]))
+            .collect();
+        let expected = [
+            ("us_ssn", "078-05-1120"),
+            ("us_ssn", r"\u0030\u0037\u0038-05-1120"),
+            ("email", "jane@example.com"),
+        ];
+        assert_eq!(found, expected);
+    }
+}
+
 #[tokio::test]
 async fn plain_words_leave_as_soon_as_they_end() {
     let mut screen = MASKS.stream("p").expect("the profile");
@@ -564,6 +633,19 @@ fn text() -> impl Strategy<Value = String> {
         " some plain words that say little ",
         "\u{202e}",
         "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        r"\n078-05-1120",
+        r"\u0030\u0037\u0038-05-1120",
+        r"0\u00378-05-112\u0030",
+        r"foo\tb\u0061r",
+        r"<\u003c",
+        r"\u200b",
+        r"\",
+        r"\u00",
+        r"\ud83d",
+        r"\ude00\\",
+        r#"\""#,
+        "-----------------------------------------------\\u0041KIAIOSFODNN7EXAMPLE",
+        "===============================================\\\\",
     ]);
     proptest::collection::vec((hostile(), extra), 1..4).prop_map(|pieces| {
         pieces
