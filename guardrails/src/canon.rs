@@ -65,10 +65,10 @@ struct Piece {
 }
 
 impl Canon {
-    /// From here on escapes are read. What may still become one is folded when that is known.
-    pub(crate) fn reading_escapes(self) -> Canon {
+    /// From here on escapes are read, in so many layers. What may still become one is folded when that is known.
+    pub(crate) fn reading_escapes(self, layers: usize) -> Canon {
         Canon {
-            escapes: Some(Escapes::default()),
+            escapes: Some(Escapes::in_layers(layers)),
             ..self
         }
     }

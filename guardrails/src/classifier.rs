@@ -1,5 +1,8 @@
 //! Trained detectors: what one must do, and where it is run.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::{DetectorInfo, Features};
 
 pub(crate) mod onnx;
@@ -26,6 +29,23 @@ pub trait Classifier: Send + Sync {
     /// # Errors
     /// Whatever keeps it from answering; the texts are then undecided, never passed.
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError>;
+}
+
+/// A canonical text and the windows of it that are to be scored, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Passage {
+    pub(crate) text: Arc<str>,
+    pub(crate) ranges: Vec<Range<usize>>,
+}
+
+impl Passage {
+    /// One window.
+    pub(crate) fn whole(text: &str) -> Passage {
+        Passage {
+            text: Arc::from(text),
+            ranges: std::iter::once(0..text.len()).collect(),
+        }
+    }
 }
 
 /// How long texts are cut for a classifier.

@@ -5,8 +5,8 @@
 //! read      C a l l : ⏎  0      7 8 - 0 5 - 1 1 2 0
 //! ```
 //!
-//! JSON inside a string of JSON is escaped again, so what has been read is read again, [`LAYERS`] times in all. What is no
-//! escape stays as it is.
+//! JSON inside a string of JSON is escaped again, so what has been read may be read again, [`LAYERS_MAX`] times in all.
+//! What is no escape stays as it is.
 //!
 //! Invariants: a text may be read in any pieces with the same result; what is held back for its next character is never
 //! longer than [`HELD_MAX`], and never holds whitespace.
@@ -17,13 +17,13 @@
 #[cfg(test)]
 mod tests;
 
-/// How often a text is read.
-pub(crate) const LAYERS: usize = 3;
+/// How often a text is read at most.
+pub(crate) const LAYERS_MAX: usize = 3;
 
 /// The state between two characters.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Escapes {
-    layers: [Layer; LAYERS],
+    layers: Vec<Layer>,
 }
 
 /// One character as it is read, and how many bytes spell it: if it is no escape, its own.
@@ -46,6 +46,13 @@ struct Layer {
 }
 
 impl Escapes {
+    /// Reads so often.
+    pub(crate) fn in_layers(layers: usize) -> Escapes {
+        Escapes {
+            layers: vec![Layer::default(); layers.min(LAYERS_MAX)],
+        }
+    }
+
     /// Takes the next character and gives what is settled by it, in order.
     pub(crate) fn push(&mut self, c: char, mut give: impl FnMut(Unit)) {
         let unit = Unit {

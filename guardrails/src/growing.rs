@@ -19,6 +19,7 @@
 use std::ops::Range;
 
 use crate::canon::Canon;
+use crate::escapes::LAYERS_MAX;
 use crate::plan::{Plan, Scanners};
 use crate::scan::{Cursor, Hit, Part, Retained};
 use crate::shapes::View;
@@ -100,7 +101,7 @@ impl Growing {
     pub(crate) fn push(&mut self, text: &str) {
         if matches!(self.unescaped, Unescaped::NotYet) && text.contains('\\') {
             self.unescaped = Unescaped::Begun(Box::new(Second {
-                canon: self.canon.clone().reading_escapes(),
+                canon: self.canon.clone().reading_escapes(LAYERS_MAX),
                 scan: self.canonical_scan.clone(),
                 given: Vec::new(),
             }));

@@ -1,9 +1,11 @@
 //! From what was found to what is done: the rules' verdicts on hits and scores.
 
+use std::sync::Arc;
 use std::time::Instant as WallInstant;
 
 use tokio::time::Instant;
 
+use crate::classifier::Passage;
 use crate::engine::Inner;
 use crate::growing::{Found, Growing, Reading};
 use crate::plan::{ClassifierPlan, Plan, Verdict};
@@ -158,27 +160,49 @@ pub(crate) fn micros_since(begun: WallInstant) -> u64 {
     u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Scores windows of canonical text: per window, per label. Also says how long the work took.
+/// Scores windows of canonical text: per window (of all passages, in order), per label. Also says how long the work took.
 pub(crate) async fn score(
     inner: &Inner,
     plan: &ClassifierPlan,
-    mut windows: Vec<String>,
+    passages: Vec<Passage>,
     deadline: Instant,
 ) -> Result<(Vec<Vec<Score>>, u64), Undecided> {
     let missing = || Undecided::Classifier("it is not loaded".to_owned());
     let classifier = inner.classifiers.get(plan.classifier).ok_or_else(missing)?;
     let pool = inner.pool.as_ref().ok_or_else(missing)?;
-    let (mut scores, mut micros) = (Vec::with_capacity(windows.len()), 0);
-    while !windows.is_empty() {
-        let later = windows.split_off(windows.len().min(BATCH_MAX));
-        let scored = pool
-            .score(classifier, std::mem::replace(&mut windows, later), deadline)
-            .await?;
+    let (mut scores, mut micros) = (Vec::new(), 0);
+    for batch in batches(passages) {
+        let scored = pool.score(classifier, batch, deadline).await?;
         micros += scored.micros;
         let ratios = scored.scores.into_iter();
         scores.extend(ratios.map(|row| row.into_iter().map(Score::from_ratio).collect::<Vec<_>>()));
     }
     Ok((scores, micros))
+}
+
+/// The same windows in jobs of at most [`BATCH_MAX`].
+fn batches(passages: Vec<Passage>) -> Vec<Vec<Passage>> {
+    let mut batches: Vec<Vec<Passage>> = Vec::new();
+    let mut room = 0;
+    for passage in passages {
+        let mut rest = passage.ranges.as_slice();
+        while !rest.is_empty() {
+            if room == 0 {
+                batches.push(Vec::new());
+                room = BATCH_MAX;
+            }
+            let (now, later) = rest.split_at(rest.len().min(room));
+            if let Some(batch) = batches.last_mut() {
+                batch.push(Passage {
+                    text: Arc::clone(&passage.text),
+                    ranges: now.to_vec(),
+                });
+            }
+            room -= now.len();
+            rest = later;
+        }
+    }
+    batches
 }
 
 /// A long text is scanned in slices of so many bytes (half a millisecond or so), with a pause for others in between.

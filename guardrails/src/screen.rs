@@ -1,12 +1,15 @@
 //! Judging whole texts.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use crate::arguments;
-use crate::canon::{Canon, canonical};
+use crate::canon::Canon;
+use crate::classifier::Passage;
 use crate::engine::Inner;
+use crate::escapes::LAYERS_MAX;
 use crate::growing::Reading;
 use crate::judge::{self, Judgement, Where};
 use crate::plan::{ClassifierPlan, Plan};
@@ -116,21 +119,28 @@ async fn classifiers(
     let mut action = Action::Allow;
     let mut windows = 0;
     for (number, span) in spans.iter().enumerate() {
-        for classifier in &inner.plan(profile, stage, span.origin)?.classifiers {
-            let place = Where {
-                span: number,
-                path: &span.path,
-            };
-            let ranges = inner.windows(classifier, &canonical(span.text));
-            windows += ranges.len();
+        let plan = inner.plan(profile, stage, span.origin)?;
+        if plan.classifiers.is_empty() {
+            continue;
+        }
+        let place = Where {
+            span: number,
+            path: &span.path,
+        };
+        let readings = readings(span.text, || may_be_json(span));
+        for classifier in &plan.classifiers {
+            let passages = inner.passages(classifier, span.text, &readings);
+            windows += passages.iter().map(|of| of.ranges.len()).sum::<usize>();
             if windows > WINDOWS_MAX {
                 return Err(Undecided::TooLong {
                     windows,
                     max: WINDOWS_MAX,
                 });
             }
-            let findings =
-                score(inner, classifier, span.text, ranges, place, deadline, tally).await?;
+            let findings = score(
+                inner, classifier, span.text, &readings, passages, place, deadline, tally,
+            )
+            .await?;
             action = findings
                 .iter()
                 .map(|finding| finding.action)
@@ -140,28 +150,56 @@ async fn classifiers(
     Ok(action)
 }
 
-/// Scores the windows of one text with one classifier.
+/// What a classifier reads of a text, at most twice.
+///
+/// | text | first | then, if a backslash is left |
+/// |---|---|---|
+/// | JSON | with its escapes read, as its receiver reads it | with what JSON inside JSON hides |
+/// | any other | as it is written | with its escapes read |
+pub(crate) fn readings(text: &str, may_be_json: impl FnOnce() -> bool) -> Vec<Canon> {
+    let read = |mut canon: Canon| {
+        canon.push(text);
+        canon.finish();
+        canon
+    };
+    let is_json = text.contains('\\') && may_be_json() && arguments::is_json(text);
+    let mut readings = vec![read(match is_json {
+        true => Canon::default().reading_escapes(1),
+        false => Canon::default(),
+    })];
+    if readings
+        .iter()
+        .any(|first| first.retained().0.contains('\\'))
+    {
+        readings.push(read(Canon::default().reading_escapes(LAYERS_MAX)));
+    }
+    readings
+}
+
+/// Scores the windows of one text with one classifier; `passages` are those of the `readings`, in their order.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the text in its forms, its rules, and where its evidence goes"
+)]
 pub(crate) async fn score(
     inner: &Inner,
     plan: &ClassifierPlan,
     text: &str,
-    ranges: Vec<Range<usize>>,
+    readings: &[Canon],
+    passages: Vec<Passage>,
     place: Where<'_>,
     deadline: Instant,
     tally: &mut Tally,
 ) -> Result<Vec<Finding>, Undecided> {
-    let mut canon = Canon::default();
-    canon.push(text);
-    let (folded, _) = canon.retained();
-    let windows = ranges
-        .iter()
-        .map(|range| folded.get(range.clone()).unwrap_or_default().to_owned())
-        .collect();
-    let (scores, micros) = judge::score(inner, plan, windows, deadline).await?;
+    let originals = readings.iter().zip(&passages).flat_map(|(canon, passage)| {
+        let ranges = passage.ranges.iter();
+        ranges.map(|range| canon.original(range.clone()))
+    });
+    let originals: Vec<Range<usize>> = originals.collect();
+    let (scores, micros) = judge::score(inner, plan, passages, deadline).await?;
     inner.record(tally, &[plan.detector], place.path, text.len(), micros);
-    let windows = ranges.iter().zip(&scores);
-    let judged = windows
-        .map(|(range, row)| inner.judge_scores(plan, row, place, canon.original(range.clone())));
+    let windows = originals.into_iter().zip(&scores);
+    let judged = windows.map(|(range, row)| inner.judge_scores(plan, row, place, range));
     let judged: Vec<JudgedWindow> = judged.collect();
     judged
         .iter()
@@ -179,10 +217,43 @@ pub(crate) struct JudgedWindow {
 }
 
 impl Inner {
-    /// How a classifier wants a canonical text cut.
-    pub(crate) fn windows(&self, plan: &ClassifierPlan, text: &str) -> Vec<Range<usize>> {
+    /// The readings of a text, cut as a classifier wants them. Of the second only windows that hold an escape: the others
+    /// are in the first.
+    pub(crate) fn passages(
+        &self,
+        plan: &ClassifierPlan,
+        text: &str,
+        readings: &[Canon],
+    ) -> Vec<Passage> {
         let size = self.window_size(plan);
-        ngrams::windows(text, size.words, size.overlap)
+        let passage = |(number, canon): (usize, &Canon)| {
+            let (read, _) = canon.retained();
+            let mut ranges = ngrams::windows(read, size.words, size.overlap);
+            if number > 0 {
+                ranges.retain(|range| {
+                    let written = text.get(canon.original(range.clone()));
+                    written.is_some_and(|written| written.contains('\\'))
+                });
+            }
+            Passage {
+                text: Arc::from(read),
+                ranges,
+            }
+        };
+        readings.iter().enumerate().map(passage).collect()
+    }
+
+    /// A window of a growing text: as it is written and, if that holds a backslash, with its escapes read.
+    pub(crate) fn window_passages(&self, plan: &ClassifierPlan, window: &str) -> Vec<Passage> {
+        let mut passages = vec![Passage::whole(window)];
+        if window.contains('\\') {
+            let mut read = Canon::default().reading_escapes(LAYERS_MAX);
+            read.push(window);
+            read.finish();
+            let mut more = self.passages(plan, window, &[read]);
+            passages.append(&mut more);
+        }
+        passages
     }
 
     pub(crate) fn window_size(&self, plan: &ClassifierPlan) -> WindowSize {

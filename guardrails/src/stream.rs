@@ -22,7 +22,8 @@
 //!
 //! *Escapes*: an answer's text may be JSON (asked for with `response_format`, or not), but it is not known to be before
 //! its end, so it is judged as it is written and, from its first backslash on, once more with its escapes read (see
-//! [`crate::growing`]). So `\n078-05-1120`, `\u0030\u0037\u0038-05-1120` and the same in JSON inside JSON are found, in a whole answer
+//! [`crate::growing`]; a classifier's window that holds a backslash is scored in both readings, and the higher score
+//! counts). So `\n078-05-1120`, `\u0030\u0037\u0038-05-1120` and the same in JSON inside JSON are found, in a whole answer
 //! as in a stream, and a mask replaces whole escapes. At most one escape is held back for its end.
 //!
 //! What it cannot do: in an answer's text (not in tool arguments) hidden characters that are spelled as escapes are not
@@ -254,13 +255,18 @@ impl AnswerScreen {
         if let Some(finding) = judged.judgement.blocking() {
             return Err(StopReason::Blocked(finding.clone()).into());
         }
+        let readings = match plan.classifiers.is_empty() {
+            true => Vec::new(),
+            false => screen::readings(&text, || true),
+        };
         for classifier in &plan.classifiers {
-            let ranges = inner.windows(classifier, &crate::canon::canonical(&text));
+            let passages = inner.passages(classifier, &text, &readings);
             let findings = screen::score(
                 &inner,
                 classifier,
                 &text,
-                ranges,
+                &readings,
+                passages,
                 place,
                 deadline,
                 &mut self.tally,

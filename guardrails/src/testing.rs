@@ -221,3 +221,23 @@ pub(crate) fn samples() -> Vec<(&'static str, String, String)> {
         plain("email", "jane.roe@example.com".into()),
     ]
 }
+
+/// A string literal in which some characters are spelled as escapes.
+pub(crate) fn escaped(text: &str, which: &[bool]) -> String {
+    let mut out = String::from("\"");
+    for (c, escape) in text.chars().zip(which.iter().cycle()) {
+        match (c, escape) {
+            (_, true) => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units)
+                    .iter()
+                    .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
+            ('"', _) => out.push_str("\\\""),
+            ('\\', _) => out.push_str("\\\\"),
+            ('\n', _) => out.push_str("\\n"),
+            _ => out.push(c),
+        }
+    }
+    out + "\""
+}

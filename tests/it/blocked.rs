@@ -219,7 +219,19 @@ fn attacks() -> Vec<Case> {
             after_a_tool("{}", json!(planted.replace("ll", "l\u{200b}l"))),
             "messages[2].content",
         ),
+        case(
+            "orders spelled in escapes in a tool's JSON",
+            after_a_tool("{}", json!(format!(r#"{{"note":"{}"}}"#, spelled(planted)))),
+            "messages[2].content",
+        ),
     ]
+}
+
+/// Every letter as JSON's longest escape.
+fn spelled(text: &str) -> String {
+    text.chars()
+        .map(|c| format!("\\u{:04x}", c as u32))
+        .collect()
 }
 
 fn forbidden_arguments() -> Vec<Case> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::testing::{ask, engine, rule, samples};
+use crate::testing::{ask, engine, escaped, rule, samples};
 use crate::{Engine, Origin, Screening};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -144,26 +144,6 @@ fn escapes_are_undone() {
     );
     assert_eq!(unescape("\\ud800x\\"), "\u{fffd}x\\");
     assert_eq!(unescape("\\é"), "\\é");
-}
-
-/// A string literal in which some characters are spelled as escapes.
-fn escaped(text: &str, which: &[bool]) -> String {
-    let mut out = String::from("\"");
-    for (c, escape) in text.chars().zip(which.iter().cycle()) {
-        match (c, escape) {
-            (_, true) => {
-                let mut units = [0; 2];
-                c.encode_utf16(&mut units)
-                    .iter()
-                    .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-            }
-            ('"', _) => out.push_str("\\\""),
-            ('\\', _) => out.push_str("\\\\"),
-            ('\n', _) => out.push_str("\\n"),
-            _ => out.push(c),
-        }
-    }
-    out + "\""
 }
 
 proptest! {

@@ -14,6 +14,7 @@ use std::time::Instant as WallInstant;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::Passage;
 use crate::ngrams;
 use crate::{Classifier, ClassifierError, Undecided};
 
@@ -36,7 +37,7 @@ pub(crate) struct Scored {
 
 struct Job {
     classifier: Arc<dyn Classifier>,
-    windows: Vec<String>,
+    passages: Vec<Passage>,
     reply: oneshot::Sender<Result<Scored, ClassifierError>>,
 }
 
@@ -60,14 +61,15 @@ impl Pool {
     pub(crate) async fn score(
         &self,
         classifier: &Arc<dyn Classifier>,
-        windows: Vec<String>,
+        passages: Vec<Passage>,
         deadline: Instant,
     ) -> Result<Scored, Undecided> {
         let (reply, answer) = oneshot::channel();
-        let (asked, labels) = (windows.len(), classifier.labels().len());
+        let asked = passages.iter().map(|passage| passage.ranges.len()).sum();
+        let labels = classifier.labels().len();
         let job = Job {
             classifier: Arc::clone(classifier),
-            windows,
+            passages,
             reply,
         };
         self.queue.try_send(job).map_err(|refused| match refused {
@@ -110,11 +112,11 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
 }
 
 fn run(job: &Job) -> Result<Vec<Vec<f32>>, ClassifierError> {
-    let features: Vec<_> = job
-        .windows
-        .iter()
-        .map(|window| ngrams::features(window))
-        .collect();
+    let windows = job.passages.iter().flat_map(|passage| {
+        let ranges = passage.ranges.iter();
+        ranges.map(|range| passage.text.get(range.clone()).unwrap_or_default())
+    });
+    let features: Vec<_> = windows.map(ngrams::features).collect();
     job.classifier.score(&features)
 }
 

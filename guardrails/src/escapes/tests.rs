@@ -4,7 +4,7 @@ use super::*;
 
 /// What is read of a text in these pieces, and what each character is made of.
 fn read(pieces: &[&str]) -> (String, Vec<Unit>) {
-    let (mut escapes, mut units) = (Escapes::default(), Vec::new());
+    let (mut escapes, mut units) = (Escapes::in_layers(LAYERS_MAX), Vec::new());
     for c in pieces.iter().flat_map(|piece| piece.chars()) {
         escapes.push(c, |unit| units.push(unit));
         assert!(escapes.held_bytes() <= HELD_MAX, "{escapes:?}");

@@ -1,5 +1,40 @@
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use tokio::runtime::{Builder, Runtime};
+
 use super::*;
-use crate::testing::{TRIGGERS, ask, engine, far, rule};
+use crate::testing::{TRIGGERS, ask, engine, escaped, far, rule};
+use crate::{Channel, Engine, Field, LabelScore};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime")
+});
+
+static CLASSIFIER: LazyLock<Engine> = LazyLock::new(|| engine(&rule("f", "fake@1", "block")));
+
+/// The verdict and the scores of a text on its way to a model.
+fn judged(origin: Origin, text: &str) -> (Action, Vec<LabelScore>) {
+    let screening = RUNTIME.block_on(ask(&CLASSIFIER, "p", origin, text));
+    let checks = screening.report.checks.into_iter();
+    let scores = checks.flat_map(|check| check.scores).collect();
+    (screening.action, scores)
+}
+
+/// The same of an answer's text or tool arguments, which may be stopped.
+fn judged_answer(field: Field, text: &str) -> (bool, Vec<LabelScore>) {
+    let mut screen = CLASSIFIER.stream("p").expect("the profile");
+    let channel = Channel { choice: 0, field };
+    let stopped = RUNTIME.block_on(async {
+        let pushed = screen.push(channel, text, far()).await;
+        pushed.is_err() || screen.finish(channel, far()).await.is_err()
+    });
+    let checks = screen.report().checks.into_iter();
+    (stopped, checks.flat_map(|check| check.scores).collect())
+}
 
 fn span(origin: Origin, text: &str) -> Span<'_> {
     Span {
@@ -190,4 +225,83 @@ async fn an_escaped_line_break_hides_nothing_in_what_a_tool_answers() {
     let masked = ask(&engine, "p", Origin::ToolResult, answer).await;
     let expected = r#"{"note":"Caller:\n[REDACTED:us_ssn]"}"#;
     assert_eq!(masked.rewritten, [Some(expected.to_owned())]);
+}
+
+#[test]
+fn an_instruction_in_escapes_is_found_where_it_stands() {
+    let spelled = escaped(TRIGGERS[0], &[true]);
+    for (origin, text) in [
+        (Origin::ToolResult, format!("{{\"note\": {spelled}}}")),
+        (Origin::ToolArguments, format!("{{{spelled}: 1}}")),
+        (Origin::ToolArguments, format!("no JSON, but {spelled}")),
+        (Origin::User, format!("repeat after me: {spelled}")),
+        (
+            Origin::ToolResult,
+            format!("{{\"note\": {}}}", escaped(&spelled, &[false])),
+        ),
+    ] {
+        let screening = RUNTIME.block_on(ask(&CLASSIFIER, "p", origin, &text));
+        assert_eq!(screening.action, Action::Block, "{text}");
+        let finding = screening.report.findings().next().expect("a finding");
+        let found = &text[finding.range.clone()];
+        let (first, last) = ("u007a", "u006b");
+        assert!(
+            found.contains(first) && found.contains(last),
+            "{found} in {text}"
+        );
+    }
+}
+
+#[test]
+fn an_escaped_line_break_glues_no_words_together() {
+    let text = format!("{{\"note\": \"Hello,\\n{}\\nBye\"}}", TRIGGERS[0]);
+    assert_eq!(judged(Origin::ToolResult, &text).0, Action::Block);
+    assert!(judged_answer(Field::ToolArguments(0), &text).0);
+    assert!(judged_answer(Field::Content, &text).0);
+}
+
+#[test]
+fn reading_escapes_hides_nothing_that_is_written() {
+    // Read, the path is a line break and half a word.
+    let text = format!("see C:\\{} for more", TRIGGERS[0].replace("zz", "nzz"));
+    let written = RUNTIME.block_on(ask(&CLASSIFIER, "p", Origin::User, &text));
+    assert_eq!(written.report.checks[0].scores.len(), 2);
+    let text = format!("{} \\u", TRIGGERS[0]);
+    assert_eq!(judged(Origin::User, &text).0, Action::Block);
+    assert!(judged_answer(Field::Content, &text).0);
+}
+
+/// Words, some of which the classifier is certain about.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        8 => "[a-zA-Z0-9.,'é-]{1,9}",
+        1 => proptest::sample::select(TRIGGERS.to_vec()).prop_map(str::to_owned),
+    ];
+    proptest::collection::vec(word, 1..40).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_spelling_of_json_scores_the_same(
+        words in words(),
+        which in proptest::collection::vec(any::<bool>(), 1..20),
+        deep in any::<bool>(),
+    ) {
+        let json = |which: &[bool]| {
+            let once = format!("{{\"note\": {}}}", escaped(&words, which));
+            match deep {
+                true => format!("[{}]", escaped(&once, which)),
+                false => once,
+            }
+        };
+        // Quotes inside of a string are escapes in both.
+        let (plain, spelled) = (json(&[false]), json(&which));
+        for origin in [Origin::ToolResult, Origin::ToolArguments, Origin::ToolDefinition] {
+            prop_assert_eq!(judged(origin, &spelled), judged(origin, &plain));
+        }
+        let arguments = Field::ToolArguments(0);
+        prop_assert_eq!(judged_answer(arguments, &spelled), judged_answer(arguments, &plain));
+    }
 }

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::cuts::Cuts;
 use super::windows::Windows;
+use crate::classifier::Passage;
 use crate::engine::Inner;
 use crate::growing::{Growing, Place, Reading};
 use crate::judge::{self, Where};
@@ -14,7 +15,7 @@ use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
 use crate::screen::JudgedWindow;
 use crate::tally::Tally;
-use crate::{Action, Finding, StopReason, Stopped, Undecided};
+use crate::{Action, Finding, Score, StopReason, Stopped, Undecided};
 
 /// The state of one channel. All places are those of the whole channel, from its first byte.
 pub(super) struct TextChannel {
@@ -190,11 +191,14 @@ impl TextChannel {
                 continue;
             }
             let growing = &self.release.growing;
-            let windows: Vec<String> = due
+            let passages: Vec<Vec<Passage>> = due
                 .iter()
-                .map(|due| growing.canonical(due.range.clone()).to_owned())
+                .map(|due| inner.window_passages(asked, growing.canonical(due.range.clone())))
                 .collect();
-            let (scores, micros) = judge::score(inner, asked, windows, deadline).await?;
+            let counts: Vec<usize> = passages.iter().map(|of| windows_in(of)).collect();
+            let passages = passages.into_iter().flatten().collect();
+            let (scores, micros) = judge::score(inner, asked, passages, deadline).await?;
+            let mut scores = scores.as_slice();
             if let Some(info) = inner.detectors.get(asked.detector) {
                 let reader = self.readers.get_mut(number);
                 let (first, bytes) = reader.map(Reader::progress).unwrap_or_default();
@@ -203,9 +207,11 @@ impl TextChannel {
                 }
                 tally.read(asked.detector, info, bytes, micros);
             }
-            for (due, row) in due.iter().zip(&scores) {
+            for (due, count) in due.iter().zip(counts) {
+                let (rows, rest) = scores.split_at(count.min(scores.len()));
+                scores = rest;
                 let range = growing.original_range(due.range.clone());
-                let window = inner.judge_scores(asked, row, place, range);
+                let window = inner.judge_scores(asked, &highest(rows), place, range);
                 if let Some(step) = steps.get_mut(due.step) {
                     step.windows.push((number, window));
                 }
@@ -263,6 +269,22 @@ impl TextChannel {
             .unwrap_or(usize::MAX);
         self.release.growing.forget(self.release.left, needed);
     }
+}
+
+fn windows_in(passages: &[Passage]) -> usize {
+    passages.iter().map(|passage| passage.ranges.len()).sum()
+}
+
+/// Label by label the highest score of some readings of one window.
+fn highest(rows: &[Vec<Score>]) -> Vec<Score> {
+    let mut highest: Vec<Score> = Vec::new();
+    for row in rows {
+        highest.resize(row.len(), Score::MIN);
+        for (most, score) in highest.iter_mut().zip(row) {
+            *most = (*most).max(*score);
+        }
+    }
+    highest
 }
 
 impl Step {

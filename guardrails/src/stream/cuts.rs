@@ -4,12 +4,12 @@
 //! cut depends on the text before it alone.
 
 use crate::canon::folded;
-use crate::escapes::Escapes;
+use crate::escapes::{Escapes, LAYERS_MAX};
 use crate::growing::Place;
 use crate::ngrams;
 
 /// Finds the cuts of a text as it comes in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Cuts {
     at: Place,
     escapes: Escapes,
@@ -21,6 +21,17 @@ pub(super) struct Cuts {
 
 /// In bytes of original text: what the classifiers' features count as one word at most.
 const UNCUT_MAX: usize = ngrams::WORD_BYTES_MAX;
+
+impl Default for Cuts {
+    fn default() -> Cuts {
+        Cuts {
+            at: Place::default(),
+            escapes: Escapes::in_layers(LAYERS_MAX),
+            uncut: 0,
+            word: false,
+        }
+    }
+}
 
 impl Cuts {
     /// Reads more text, and gives the cuts in it.

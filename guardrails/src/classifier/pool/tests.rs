@@ -33,8 +33,8 @@ fn keyword() -> Arc<dyn Classifier> {
     Arc::new(Keyword::named("fake", &["attack", "harm"]))
 }
 
-fn windows(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
+fn windows(texts: &[&str]) -> Vec<Passage> {
+    texts.iter().map(|text| Passage::whole(text)).collect()
 }
 
 #[tokio::test]
