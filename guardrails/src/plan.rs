@@ -83,7 +83,7 @@ impl Planner<'_> {
     pub(crate) fn plan(&self, rules: &[Rule], stage: Stage, origin: Origin) -> Plan {
         let rules: Vec<&Rule> = rules
             .iter()
-            .filter(|rule| rule.on.iter().any(|on| on.selects(stage, origin)))
+            .filter(|rule| rule.selects(stage, origin))
             .collect();
         let scanners = self.scanners;
         let canonical = side(&scanners.canonical, &scanners.canonical_detector, &rules);
@@ -165,6 +165,6 @@ fn verdict(rule: &Rule) -> Verdict {
     Verdict {
         rule: Arc::clone(&rule.id),
         threshold: rule.at,
-        action: rule.rung.cap(rule.action),
+        action: rule.effect(),
     }
 }

@@ -21,7 +21,9 @@
 //! | `response` | everything on its way from a model, tool arguments and names included |
 //! | `tool-arguments` | tool arguments in both directions |
 //!
-//! The loader is strict: it refuses what it does not know, and reports every problem of every file at once.
+//! The loader is strict: it refuses what it does not know and what can check nothing (an empty list, patterns where there
+//! are none), and reports every problem of every file at once. It warns of what loads and changes nothing: a rule that
+//! others always outrank, a pattern list that no rule names, a threshold that means nothing or that every text reaches.
 
 use std::sync::Arc;
 
@@ -30,6 +32,7 @@ use crate::{Action, Origin, Score, Stage};
 mod fields;
 mod load;
 mod pattern;
+mod shadows;
 
 pub(crate) use load::{KnownDetector, PATTERN, Vocabulary, load};
 
@@ -80,6 +83,16 @@ pub(crate) enum Rung {
 }
 
 impl Rule {
+    /// Whether the rule is about texts of a stage and origin.
+    pub(crate) fn selects(&self, stage: Stage, origin: Origin) -> bool {
+        self.on.iter().any(|on| on.selects(stage, origin))
+    }
+
+    /// What is done about a finding, after the rung.
+    pub(crate) fn effect(&self) -> Action {
+        self.rung.cap(self.action)
+    }
+
     /// Whether the rule is about this label, or about the pattern list that the label's pattern is in.
     pub(crate) fn wants(&self, label: &str) -> bool {
         let list = label.split_once('.').map_or(label, |(list, _)| list);

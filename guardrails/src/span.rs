@@ -47,6 +47,21 @@ pub enum Stage {
     Answer,
 }
 
+impl Origin {
+    pub(crate) const ALL: [Origin; 10] = [
+        Origin::System,
+        Origin::User,
+        Origin::Assistant,
+        Origin::ToolResult,
+        Origin::ToolDefinition,
+        Origin::ToolArguments,
+        Origin::Answer,
+        Origin::Reasoning,
+        Origin::Refusal,
+        Origin::Other,
+    ];
+}
+
 impl Stage {
     /// `prompt` or `answer`.
     pub fn as_str(self) -> &'static str {

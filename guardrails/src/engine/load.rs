@@ -214,7 +214,7 @@ fn plans(
     let all = |profile: &Profile| {
         let keys = [Stage::Prompt, Stage::Answer]
             .into_iter()
-            .flat_map(|stage| ORIGINS.map(|origin| (stage, origin)));
+            .flat_map(|stage| Origin::ALL.map(|origin| (stage, origin)));
         ProfilePlans(
             keys.map(|(stage, origin)| {
                 ((stage, origin), planner.plan(&profile.rules, stage, origin))
@@ -224,19 +224,6 @@ fn plans(
     };
     profiles.iter().map(all).collect()
 }
-
-const ORIGINS: [Origin; 10] = [
-    Origin::System,
-    Origin::User,
-    Origin::Assistant,
-    Origin::ToolResult,
-    Origin::ToolDefinition,
-    Origin::ToolArguments,
-    Origin::Answer,
-    Origin::Reasoning,
-    Origin::Refusal,
-    Origin::Other,
-];
 
 /// A plan that looks for markings and nothing else.
 fn markings(scanners: &Scanners) -> Plan {

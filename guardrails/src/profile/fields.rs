@@ -30,6 +30,17 @@ impl Problems<'_> {
             .push(Problem::at(&self.file.path, &self.file.text, span, message).hint(hint));
     }
 
+    /// Reports something that is probably not meant, and does not stop the load.
+    pub(crate) fn warn(
+        &mut self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let problem = Problem::at(&self.file.path, &self.file.text, span, message);
+        self.found.push(problem.hint(hint).warning());
+    }
+
     /// Reports something that is not one of `known`.
     pub(crate) fn unknown<'k>(
         &mut self,
@@ -132,7 +143,7 @@ impl<'t, 'i> Fields<'t, 'i> {
         Some(text)
     }
 
-    /// A list of strings; `None` if absent.
+    /// A list of strings, each once; `None` if absent.
     pub(crate) fn texts(
         &mut self,
         name: &'static str,
@@ -148,8 +159,17 @@ impl<'t, 'i> Fields<'t, 'i> {
             return None;
         };
         if texts.is_empty() {
-            problems.report(value.span(), format!("`{name}` is empty"));
+            let hint = format!("name one, or leave `{name}` out if it may be");
+            problems.report_with(value.span(), format!("`{name}` is empty"), hint);
             return None;
+        }
+        let mut known: Vec<&str> = Vec::new();
+        for text in &texts {
+            if known.contains(&text.value.as_str()) {
+                let message = format!("`{name}` names `{}` twice", text.value);
+                problems.warn(text.span.clone(), message, "once is enough");
+            }
+            known.push(&text.value);
         }
         Some(At {
             value: texts,

@@ -7,9 +7,9 @@ use toml::de::DeTable;
 
 use super::fields::{At, Fields, Problems};
 use super::pattern::{self, PatternList};
-use super::{On, Profile, Rule, Rung, Subject};
+use super::{On, Profile, Rule, Rung, Subject, shadows};
 use crate::shape::Shape;
-use crate::{Action, Problem, ProfileFile, Score};
+use crate::{Action, Problem, ProfileFile, Score, Severity};
 
 /// The detectors that rules may name.
 pub(crate) struct Vocabulary {
@@ -89,8 +89,44 @@ pub(crate) fn load(files: &[ProfileFile], vocabulary: &mut Vocabulary) -> Loaded
             problems.unknown("section", key.get_ref(), key.span(), SECTIONS);
         }
     }
+    warn_of_unread_lists(&tables, &lists, vocabulary, &mut loaded);
     loaded.patterns = lists.into_iter().flat_map(|list| list.shapes).collect();
     loaded
+}
+
+/// A pattern list that no rule of any profile names is looked for nowhere.
+fn warn_of_unread_lists(
+    tables: &[(&ProfileFile, DeTable<'_>)],
+    lists: &[PatternList],
+    vocabulary: &Vocabulary,
+    loaded: &mut Loaded,
+) {
+    let mut detectors = vocabulary.detectors.iter();
+    let pattern = detectors.find(|detector| detector.name == PATTERN);
+    let rules = loaded.profiles.iter().flat_map(|profile| &profile.rules);
+    let about: Vec<&Rule> = rules
+        .filter(|rule| pattern.is_some_and(|pattern| pattern.subject == rule.subject))
+        .collect();
+    let is_read = |list: &PatternList| {
+        let mut labels = list.shapes.iter().map(|shape| &shape.label);
+        labels.any(|label| about.iter().any(|rule| rule.wants(label)))
+    };
+    let unread = lists
+        .iter()
+        .filter(|list| !list.shapes.is_empty() && !is_read(list));
+    let unread: Vec<&str> = unread.map(|list| list.name.as_str()).collect();
+    for (file, table) in tables {
+        let lists = table
+            .get("pattern")
+            .and_then(|all| all.get_ref().as_table());
+        let names = lists.into_iter().flat_map(DeTable::keys);
+        for name in names.filter(|name| unread.contains(&name.get_ref().as_ref())) {
+            let message = format!("no rule names the pattern list `{}`", name.get_ref());
+            let hint = "a rule about `pattern@1` looks for it";
+            let problem = Problem::at(&file.path, &file.text, name.span(), message);
+            loaded.problems.push(problem.hint(hint).warning());
+        }
+    }
 }
 
 const SECTIONS: [&str; 2] = ["profile", "pattern"];
@@ -201,22 +237,31 @@ fn profile(
     fields.text("description", problems);
     let mut seen = BTreeMap::new();
     let mut rules = Vec::new();
-    let before = problems.found.len();
+    let mut spans = Vec::new();
+    let errors = |problems: &Problems<'_>| {
+        let found = problems.found.iter();
+        found
+            .filter(|found| found.severity == Severity::Error)
+            .count()
+    };
+    let before = errors(problems);
     for table in fields.tables("rule", problems) {
         let span = table.id_span();
         if let Some(rule) = rule(table, vocabulary, problems) {
             if seen.insert(Arc::clone(&rule.id), ()).is_some() {
                 problems.report(
-                    span,
+                    span.clone(),
                     format!("a second rule of this profile has the id `{}`", rule.id),
                 );
             }
             rules.push(rule);
+            spans.push(span);
         }
     }
     fields.finish(problems);
-    if problems.found.len() == before {
+    if errors(problems) == before {
         warn_of_gaps(name, &rules, problems);
+        shadows::warn(&rules, &spans, vocabulary, problems);
     }
     Profile {
         name: name.value.clone(),
@@ -236,10 +281,13 @@ fn warn_of_gaps(name: &At<String>, rules: &[Rule], problems: &mut Problems<'_>) 
                 "no rule of profile `{}` reads texts of kind `{word}`",
                 name.value
             );
-            let file = problems.file;
-            problems
-                .found
-                .push(Problem::at(&file.path, &file.text, name.span.clone(), message).warning());
+            problems.warn(
+                name.span.clone(),
+                message,
+                format!(
+                    "add `{word}` to a rule's `on`, or use the profile only where there are none"
+                ),
+            );
         }
     }
 }
@@ -268,11 +316,29 @@ fn rule(
     let span = fields.span.clone();
     fields.finish(problems);
 
-    let detector = vocabulary.find(&detector?, problems)?;
+    let named = detector?;
+    let detector = vocabulary.find(&named, problems)?;
+    if detector.labels.is_empty() {
+        let message = format!(
+            "`{}` finds nothing: no file has a pattern list",
+            named.value
+        );
+        problems.report_with(named.span, message, "write a section [pattern.NAME]");
+        return None;
+    }
     check_labels(detector, labels.as_ref(), problems);
     let trained = matches!(detector.subject, Subject::Classifier(_));
     let at = match at {
-        Some(at) => threshold(&at, problems)?,
+        Some(at) if trained => threshold(&at, problems)?,
+        Some(at) => {
+            threshold(&at, problems)?;
+            let message = format!(
+                "`at` changes nothing: `{}` is certain of what it finds",
+                named.value
+            );
+            problems.warn(at.span, message, "leave it out");
+            Score::MAX
+        }
         None if trained => {
             problems.report_with(
                 span,
@@ -358,7 +424,12 @@ fn threshold(at: &At<f64>, problems: &mut Problems<'_>) -> Option<Score> {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "four decimals of a ratio")]
-    Some(Score::from_ratio(at.value as f32))
+    let score = Score::from_ratio(at.value as f32);
+    if score == Score::MIN {
+        let message = "every text reaches a threshold of 0";
+        problems.warn(at.span.clone(), message, "see the model card");
+    }
+    Some(score)
 }
 
 fn check_labels(

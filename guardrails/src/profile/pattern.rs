@@ -51,9 +51,11 @@ fn entry_shape(
     let keywords = fields.texts("keywords", problems);
     let max_span = fields.number("max_span", problems);
     fields.finish(problems);
-    let max_span = max_span.map_or(Some(MAX_SPAN_DEFAULT), |max_span| {
-        span_bound(&max_span, problems)
-    })?;
+    let bound = max_span
+        .as_ref()
+        .map_or(Some(MAX_SPAN_DEFAULT), |max_span| {
+            span_bound(max_span, problems)
+        })?;
     let (id, regex) = (id?, regex?);
     let judge = match keywords {
         Some(keywords) => Judge::Keyword(keyword_finder(&keywords, problems)?),
@@ -62,7 +64,7 @@ fn entry_shape(
     let label = format!("{list}.{}", id.value);
     let limits = Limits {
         automaton: AUTOMATON_MAX,
-        max_span,
+        max_span: bound,
     };
     let shape = Shape::new(
         label,
@@ -72,7 +74,17 @@ fn entry_shape(
         judge,
         limits,
     );
-    shape.map_err(|error| refuse(&regex, &error, problems)).ok()
+    let shape = shape.map_err(|error| refuse(&regex, &error, problems));
+    if let (Ok(shape), Some(max_span)) = (&shape, max_span)
+        && shape.max_span != bound
+    {
+        let message = format!(
+            "`max_span` changes nothing: no match is longer than {} bytes",
+            shape.max_span
+        );
+        problems.warn(max_span.span, message, "leave it out");
+    }
+    shape.ok()
 }
 
 fn span_bound(max_span: &At<f64>, problems: &mut Problems<'_>) -> Option<usize> {

@@ -241,3 +241,121 @@ fn the_rung_caps_the_action() {
     assert_eq!(Rung::Warn.cap(Action::Allow), Action::Allow);
     assert_eq!(Rung::Enforce.cap(Action::Redact), Action::Redact);
 }
+
+/// The warnings of a text that loads, but for those of kinds of text that nothing reads.
+fn warnings(text: &str) -> Vec<String> {
+    let engine = load(text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let warnings = engine.warnings().iter().map(ToString::to_string);
+    warnings
+        .filter(|warning| !warning.contains("reads texts of kind"))
+        .map(|warning| warning.trim_start_matches("g.toml:").to_owned())
+        .collect()
+}
+
+#[test]
+fn what_can_check_nothing_is_refused() {
+    for fields in [GOOD.to_owned(), with("pii@1", "fake@1") + ", at = 0.5"] {
+        let expected = format!(
+            "3:{}: `labels` is empty (name one, or leave `labels` out if it may be)",
+            fields.len() + 14
+        );
+        check(&format!("{fields}, labels = []"), &expected);
+    }
+    check(
+        &with("pii@1", "pattern@1"),
+        "3:26: `pattern@1` finds nothing: no file has a pattern list (write a section [pattern.NAME])",
+    );
+}
+
+#[test]
+fn what_changes_nothing_is_warned_of() {
+    for (fields, expected) in [
+        (
+            format!("{GOOD}, at = 0.5"),
+            "3:89: `at` changes nothing: `pii@1` is certain of what it finds (leave it out)",
+        ),
+        (
+            with("pii@1", "fake@1").replace("redact", "flag") + ", at = 0.00001",
+            "3:88: every text reaches a threshold of 0 (see the model card)",
+        ),
+        (
+            with("[\"prompt\"]", "[\"prompt\", \"prompt\"]"),
+            "3:51: `on` names `prompt` twice (once is enough)",
+        ),
+        (
+            format!("{GOOD}, labels = [\"us_ssn\", \"us_ssn\"]"),
+            "3:104: `labels` names `us_ssn` twice (once is enough)",
+        ),
+    ] {
+        assert_eq!(warnings(&rule(&fields)), [expected]);
+    }
+    let unread = "[pattern.x]\nentry = [{ id = \"a\", regex = 'a' }]\n";
+    assert_eq!(
+        warnings(&(rule(GOOD) + unread)),
+        ["5:10: no rule names the pattern list `x` (a rule about `pattern@1` looks for it)"]
+    );
+    let read = with("pii@1", "pattern@1") + ", labels = [\"x.a\"]";
+    assert_eq!(
+        warnings(&(rule(&read) + &unread.replace("'a'", "'a{3}', max_span = 9"))),
+        ["6:49: `max_span` changes nothing: no match is longer than 3 bytes (leave it out)"]
+    );
+    assert_eq!(warnings(&(rule(&read) + unread)), [""; 0]);
+}
+
+#[test]
+fn a_rule_that_others_always_outrank_is_warned_of() {
+    let two = |first: &str, second: &str| {
+        let second = second.replace("A-1", "A-2");
+        warnings(&format!(
+            "[profile.p]\nrule = [{{ {first} }},\n{{ {second} }}]\n"
+        ))
+    };
+    let never = |rule: &str, by: &str| {
+        format!("rule `{rule}` never decides: `{by}` does at least as much about the same")
+    };
+    let (block, ssn) = (
+        with("redact", "block"),
+        format!("{GOOD}, labels = [\"us_ssn\"]"),
+    );
+    let answers = with("prompt", "response");
+    for (first, second, expected) in [
+        (GOOD, GOOD, Some(never("A-2", "A-1"))),
+        (GOOD, &block, Some(never("A-1", "A-2"))),
+        (&block, &ssn, Some(never("A-2", "A-1"))),
+        (&ssn, &block, Some(never("A-1", "A-2"))),
+        (GOOD, &answers, None),
+        (&block.replace("redact", "block"), &answers, None),
+        (&ssn.replace("redact", "block"), GOOD, None),
+        // The rung counts: what is only observed outranks nothing.
+        (
+            &format!("{block}, rung = \"observe\""),
+            GOOD,
+            Some(never("A-1", "A-2")),
+        ),
+        (GOOD, &with("redact", "allow"), Some(never("A-2", "A-1"))),
+    ] {
+        let found = two(first, second);
+        match expected {
+            None => assert_eq!(found, [""; 0], "{first}\n{second}"),
+            Some(expected) => assert!(
+                found.len() == 1 && found[0].contains(&expected),
+                "{expected} of\n{first}\n{second}\nnot in {found:?}"
+            ),
+        }
+    }
+    let trained = |at: &str, action: &str| {
+        with("pii@1", "fake@1").replace("redact", action) + ", rung = \"enforce\", at = " + at
+    };
+    assert_eq!(
+        two(&trained("0.9", "block"), &trained("0.5", "flag")),
+        [""; 0]
+    );
+    assert_eq!(
+        two(&trained("0.9", "flag"), &trained("0.5", "block")).len(),
+        1
+    );
+    assert_eq!(
+        two(&trained("0.5", "flag"), &trained("0.5", "flag")).len(),
+        1
+    );
+}
