@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::{DetectorInfo, Features};
 
+mod linear;
 pub(crate) mod onnx;
 pub(crate) mod pool;
 mod runtime;
 
 /// A trained model that scores windows of text. The seam at which tests put a fake.
 ///
-/// Implementations may block; they are only called on the pool's threads, several at a time.
+/// [`Classifier::score`] may block; it is only called on the pool's threads, several at a time.
 pub trait Classifier: Send + Sync {
     /// Its name, version and digest.
     fn info(&self) -> &DetectorInfo;
@@ -29,6 +30,12 @@ pub trait Classifier: Send + Sync {
     /// # Errors
     /// Whatever keeps it from answering; the texts are then undecided, never passed.
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError>;
+
+    /// Scores windows (in bytes) of a canonical text as [`Classifier::score`] would score their features, if it can do so
+    /// in a few microseconds each: this alone is called on the asker's own thread.
+    fn score_windows(&self, _text: &str, _windows: &[Range<usize>]) -> Option<Vec<Vec<f32>>> {
+        None
+    }
 }
 
 /// A canonical text and the windows of it that are to be scored, in bytes.

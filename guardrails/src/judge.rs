@@ -5,7 +5,7 @@ use std::time::Instant as WallInstant;
 
 use tokio::time::Instant;
 
-use crate::classifier::Passage;
+use crate::classifier::{Passage, pool};
 use crate::engine::Inner;
 use crate::growing::{Found, Growing, Reading};
 use crate::plan::{ClassifierPlan, Plan, Verdict};
@@ -171,8 +171,17 @@ pub(crate) async fn score(
     let classifier = inner.classifiers.get(plan.classifier).ok_or_else(missing)?;
     let pool = inner.pool.as_ref().ok_or_else(missing)?;
     let (mut scores, mut micros) = (Vec::new(), 0);
-    for batch in batches(passages) {
-        let scored = pool.score(classifier, batch, deadline).await?;
+    for (number, batch) in batches(passages).into_iter().enumerate() {
+        if number > 0 {
+            tokio::task::yield_now().await;
+        }
+        if Instant::now() >= deadline {
+            return Err(Undecided::Deadline);
+        }
+        let scored = match pool::score_here(classifier, &batch) {
+            Some(scored) => scored?,
+            None => pool.score(classifier, batch, deadline).await?,
+        };
         micros += scored.micros;
         let ratios = scored.scores.into_iter();
         scores.extend(ratios.map(|row| row.into_iter().map(Score::from_ratio).collect::<Vec<_>>()));

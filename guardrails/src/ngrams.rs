@@ -48,11 +48,23 @@ pub struct Features {
 /// Linear in the text; the caller bounds it (see [`windows`]).
 pub fn features(canonical_text: &str) -> Features {
     let mut grams = Grams::for_text(canonical_text);
-    for c in canonical_text.chars() {
-        grams.read(c);
-    }
-    grams.end_word();
+    grams.read_alone(canonical_text);
     weigh(grams.ids)
+}
+
+/// What [`features`] gives for each of some windows of one text, bit for bit; what they share is hashed once.
+pub fn window_features(canonical_text: &str, windows: &[Range<usize>]) -> Vec<Features> {
+    let occurrences = Occurrences::of(canonical_text, windows);
+    let of_window = |window: &Window| {
+        let mut ids = occurrences.of_window(window).to_vec();
+        if let Some(first) = &window.first
+            && let Some(id) = ids.get_mut(first.at - window.ids.start)
+        {
+            *id = first.alone;
+        }
+        weigh(ids)
+    };
+    occurrences.windows.iter().map(of_window).collect()
 }
 
 /// Cuts a text into the byte ranges that are scored one by one: at most `words` words each, neighbours sharing
@@ -101,10 +113,111 @@ fn word_ranges(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
+/// The n-grams of a text, and which of them are in which window.
+///
+/// N-grams do not cross whitespace, but for pairs: so windows that begin and end beside whitespace share theirs, and in
+/// each the first word is paired anew. Windows cut inside a word have n-grams of their own.
+pub(crate) struct Occurrences {
+    ids: Vec<u32>,
+    pub(crate) windows: Vec<Window>,
+}
+
+/// One window's n-grams.
+pub(crate) struct Window {
+    /// Where they are.
+    pub(crate) ids: Range<usize>,
+    /// What is not as it stands there.
+    pub(crate) first: Option<FirstPair>,
+}
+
+/// The pair of a window's first word, which has nothing before it.
+pub(crate) struct FirstPair {
+    /// Where the pair with the word before the window is.
+    pub(crate) at: usize,
+    /// What it is in the window.
+    pub(crate) alone: u32,
+}
+
+impl Occurrences {
+    pub(crate) fn of(text: &str, windows: &[Range<usize>]) -> Occurrences {
+        let shared = |window: &&Range<usize>| {
+            window.end <= text.len()
+                && is_beside_space(text, window.start)
+                && is_beside_space(text, window.end)
+        };
+        let cuts = windows.iter().filter(shared);
+        let mut cuts: Vec<usize> = cuts.flat_map(|cut| [cut.start, cut.end]).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let (mut grams, at_cuts) = read_between(text, &cuts);
+        let index = |offset| {
+            let at = cuts.binary_search(&offset).ok();
+            at.and_then(|at| at_cuts.get(at)).copied().unwrap_or(0)
+        };
+        let windows = windows.iter().map(|window| {
+            if shared(&window) {
+                return grams.window(index(window.start)..index(window.end));
+            }
+            let start = grams.ids.len();
+            grams.read_alone(text.get(window.clone()).unwrap_or_default());
+            Window {
+                ids: start..grams.ids.len(),
+                first: None,
+            }
+        });
+        let windows = windows.collect();
+        Occurrences {
+            ids: grams.ids,
+            windows,
+        }
+    }
+
+    /// All n-grams of a window, unsorted; those of its first pair as they are in the text.
+    pub(crate) fn of_window(&self, window: &Window) -> &[u32] {
+        self.ids(window.ids.clone())
+    }
+
+    pub(crate) fn ids(&self, range: Range<usize>) -> &[u32] {
+        self.ids.get(range).unwrap_or_default()
+    }
+}
+
+/// Reads a text from the first cut to the last; per cut, how many n-grams stand before it.
+fn read_between(text: &str, cuts: &[usize]) -> (Grams, Vec<usize>) {
+    let (first, last) = match cuts {
+        [first, .., last] => (*first, *last),
+        _ => (0, 0),
+    };
+    let between = text.get(first..last).unwrap_or_default();
+    let mut grams = Grams::for_text(between);
+    let mut at_cuts = Vec::with_capacity(cuts.len());
+    for (at, c) in between.char_indices() {
+        if cuts.get(at_cuts.len()) == Some(&(first + at)) {
+            // Whitespace stands on one side, so the word ends here anyway.
+            grams.end_word();
+            at_cuts.push(grams.ids.len());
+        }
+        grams.read(c);
+    }
+    grams.end_word();
+    at_cuts.resize(cuts.len(), grams.ids.len());
+    (grams, at_cuts)
+}
+
+/// Whether no n-gram but a pair can reach across an offset.
+fn is_beside_space(text: &str, offset: usize) -> bool {
+    let space = |byte: Option<&u8>| byte.is_none_or(u8::is_ascii_whitespace);
+    let bytes = text.as_bytes();
+    let before = offset.checked_sub(1).map(|before| bytes.get(before));
+    before.is_none_or(space) || space(bytes.get(offset))
+}
+
 /// The n-grams seen so far, and the word being read.
 struct Grams {
     /// One id per n-gram occurrence, unsorted.
     ids: Vec<u32>,
+    /// Of every word: where its pair stands among the ids, and its hash.
+    words: Vec<(usize, u64)>,
     /// The current word's letters, lower-cased, after the edge mark; just the edge mark between words.
     word: Vec<u32>,
     shape: Shape,
@@ -127,6 +240,7 @@ impl Grams {
         word.push(EDGE);
         Self {
             ids: Vec::with_capacity(text.len() * GRAMS_PER_BYTE),
+            words: Vec::with_capacity(text.len() / 5),
             word,
             shape: Shape::default(),
             previous: SEED_PAIR,
@@ -203,10 +317,29 @@ impl Grams {
             .iter()
             .fold(SEED_WORD, |hash, code| step(hash, *code));
         self.ids.push(bucket_of_word(word));
-        self.ids.push(bucket_of_word(
-            (self.previous ^ word.rotate_left(23)).wrapping_mul(MULTIPLIER),
-        ));
+        self.words.push((self.ids.len(), word));
+        self.ids.push(bucket_of_pair(self.previous, word));
         self.previous = word;
+    }
+
+    /// A window of what has been read.
+    fn window(&self, ids: Range<usize>) -> Window {
+        let first = self.words.partition_point(|(at, _)| *at < ids.start);
+        let first = self.words.get(first).filter(|(at, _)| *at < ids.end);
+        Window {
+            ids,
+            first: first.map(|(at, word)| FirstPair {
+                at: *at,
+                alone: bucket_of_pair(SEED_PAIR, *word),
+            }),
+        }
+    }
+
+    /// Reads a text as if nothing stood before it.
+    fn read_alone(&mut self, text: &str) {
+        (self.previous, self.mark) = (SEED_PAIR, ' ');
+        text.chars().for_each(|c| self.read(c));
+        self.end_word();
     }
 
     fn count_characters(&mut self) {
@@ -272,6 +405,10 @@ fn bucket_of_characters(hash: u64) -> u32 {
 
 fn bucket_of_word(hash: u64) -> u32 {
     BUCKETS / 2 + upper_bits(hash)
+}
+
+fn bucket_of_pair(first: u64, second: u64) -> u32 {
+    bucket_of_word((first ^ second.rotate_left(23)).wrapping_mul(MULTIPLIER))
 }
 
 /// A number below `BUCKETS / 2`.

@@ -99,7 +99,29 @@ fn a_long_run_without_spaces_is_cut_into_words() {
     assert!(cut.iter().all(|r| r.len() <= WORD_BYTES_MAX));
 }
 
+#[test]
+fn windows_of_one_text_have_the_features_of_each_alone() {
+    let text = "#One two, three's # 4our\u{b}five-six  <<seven>> n\u{e9}uf";
+    let boundaries: Vec<usize> = (0..=text.len())
+        .filter(|at| text.is_char_boundary(*at))
+        .collect();
+    let pairs = boundaries
+        .iter()
+        .flat_map(|start| boundaries.iter().map(|end| *start..*end));
+    let all: Vec<Range<usize>> = pairs.filter(|window| window.start <= window.end).collect();
+    for (shared, window) in window_features(text, &all).iter().zip(&all) {
+        assert_eq!(*shared, features(&text[window.clone()]), "{window:?}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn windows_share_their_ngrams(text in "(\\PC|[a-z0-9 '#<.,\\n\u{e9}]){0,120}", words in 1_usize..8, overlap in 0_usize..8) {
+        let cut = windows(&text, words, overlap);
+        let alone: Vec<Features> = cut.iter().map(|window| features(&text[window.clone()])).collect();
+        prop_assert_eq!(window_features(&text, &cut), alone);
+    }
+
     #[test]
     fn any_text_gives_sorted_unique_ids_and_a_vector_of_length_one(text in any::<String>()) {
         let found = features(&text);
