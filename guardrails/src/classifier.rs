@@ -45,6 +45,7 @@ pub(crate) struct Passage {
     pub(crate) ranges: Vec<Range<usize>>,
 }
 
+#[cfg(test)]
 impl Passage {
     /// One window.
     pub(crate) fn whole(text: &str) -> Passage {

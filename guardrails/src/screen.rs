@@ -243,17 +243,17 @@ impl Inner {
         readings.iter().enumerate().map(passage).collect()
     }
 
-    /// A window of a growing text: as it is written and, if that holds a backslash, with its escapes read.
-    pub(crate) fn window_passages(&self, plan: &ClassifierPlan, window: &str) -> Vec<Passage> {
-        let mut passages = vec![Passage::whole(window)];
-        if window.contains('\\') {
-            let mut read = Canon::default().reading_escapes(LAYERS_MAX);
-            read.push(window);
-            read.finish();
-            let mut more = self.passages(plan, window, &[read]);
-            passages.append(&mut more);
+    /// A window of a growing text with its escapes read, which may be more than one window.
+    pub(crate) fn unescaped_passage(&self, plan: &ClassifierPlan, window: &str) -> Passage {
+        let mut read = Canon::default().reading_escapes(LAYERS_MAX);
+        read.push(window);
+        read.finish();
+        let (text, _) = read.retained();
+        let size = self.window_size(plan);
+        Passage {
+            text: Arc::from(text),
+            ranges: ngrams::windows(text, size.words, size.overlap),
         }
-        passages
     }
 
     pub(crate) fn window_size(&self, plan: &ClassifierPlan) -> WindowSize {

@@ -1,6 +1,7 @@
 //! One text channel: grows, is judged at its cuts, and lets go of what is settled.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Instant as WallInstant;
 
 use tokio::time::Instant;
@@ -191,14 +192,8 @@ impl TextChannel {
                 continue;
             }
             let growing = &self.release.growing;
-            let passages: Vec<Vec<Passage>> = due
-                .iter()
-                .map(|due| inner.window_passages(asked, growing.canonical(due.range.clone())))
-                .collect();
-            let counts: Vec<usize> = passages.iter().map(|of| windows_in(of)).collect();
-            let passages = passages.into_iter().flatten().collect();
+            let (passages, window_of_read) = passages(inner, asked, growing, &due);
             let (scores, micros) = judge::score(inner, asked, passages, deadline).await?;
-            let mut scores = scores.as_slice();
             if let Some(info) = inner.detectors.get(asked.detector) {
                 let reader = self.readers.get_mut(number);
                 let (first, bytes) = reader.map(Reader::progress).unwrap_or_default();
@@ -207,11 +202,15 @@ impl TextChannel {
                 }
                 tally.read(asked.detector, info, bytes, micros);
             }
-            for (due, count) in due.iter().zip(counts) {
-                let (rows, rest) = scores.split_at(count.min(scores.len()));
-                scores = rest;
+            let (written, read) = scores.split_at(due.len().min(scores.len()));
+            let mut read = read.iter().zip(window_of_read).peekable();
+            for (at, (due, row)) in due.iter().zip(written).enumerate() {
+                let mut highest = row.clone();
+                while let Some((row, _)) = read.next_if(|(_, window)| *window == at) {
+                    raise(&mut highest, row);
+                }
                 let range = growing.original_range(due.range.clone());
-                let window = inner.judge_scores(asked, &highest(rows), place, range);
+                let window = inner.judge_scores(asked, &highest, place, range);
                 if let Some(step) = steps.get_mut(due.step) {
                     step.windows.push((number, window));
                 }
@@ -271,20 +270,38 @@ impl TextChannel {
     }
 }
 
-fn windows_in(passages: &[Passage]) -> usize {
-    passages.iter().map(|passage| passage.ranges.len()).sum()
-}
-
-/// Label by label the highest score of some readings of one window.
-fn highest(rows: &[Vec<Score>]) -> Vec<Score> {
-    let mut highest: Vec<Score> = Vec::new();
-    for row in rows {
-        highest.resize(row.len(), Score::MIN);
-        for (most, score) in highest.iter_mut().zip(row) {
-            *most = (*most).max(*score);
+/// The texts of the windows that are due: first each as it is written, all in one text, since neighbours share most of
+/// it; then what those that hold a backslash read as, with the window that each of their rows is about, in order.
+fn passages(
+    inner: &Inner,
+    asked: &ClassifierPlan,
+    growing: &Growing,
+    due: &[&Due],
+) -> (Vec<Passage>, Vec<usize>) {
+    let start = due.iter().map(|due| due.range.start).min().unwrap_or(0);
+    let end = due.iter().map(|due| due.range.end).max().unwrap_or(0);
+    let inside = |due: &&Due| due.range.start - start..due.range.end - start;
+    let mut passages = vec![Passage {
+        text: Arc::from(growing.canonical(start..end)),
+        ranges: due.iter().map(inside).collect(),
+    }];
+    let mut window_of_read: Vec<usize> = Vec::new();
+    for (window, due) in due.iter().enumerate() {
+        let text = growing.canonical(due.range.clone());
+        if text.contains('\\') {
+            let read = inner.unescaped_passage(asked, text);
+            window_of_read.resize(window_of_read.len() + read.ranges.len(), window);
+            passages.push(read);
         }
     }
-    highest
+    (passages, window_of_read)
+}
+
+/// Label by label the higher score of two readings of one window.
+fn raise(scores: &mut [Score], others: &[Score]) {
+    for (score, other) in scores.iter_mut().zip(others) {
+        *score = (*score).max(*other);
+    }
 }
 
 impl Step {
