@@ -42,7 +42,7 @@ impl Cuts {
             let length = seen.map_or(0, char::len_utf8);
             self.at.original += c.len_utf8();
             self.at.canonical += length;
-            match self.escapes.is_idle() && c != '\\' {
+            match self.at.held == 0 && c != '\\' {
                 true => self.at.unescaped += length,
                 false => self.read_escape(c),
             }
