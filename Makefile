@@ -44,6 +44,11 @@ bench-audit: ## Measure the audit log alone: writing, recovery, verification, pr
 	cargo build --release --quiet -p tests --bin bench
 	target/release/bench audit $(BENCH_ARGS)
 
+.PHONY: bench-guardrails
+bench-guardrails: $(RUNTIME) ## Measure the detectors and the classifier alone, without a gateway
+	cargo run --release --quiet -p guardrails --example scan_speed -- - $(abspath $(RUNTIME)) \
+	  "$$(sha256sum $(RUNTIME) | cut -d' ' -f1)" models
+
 .PHONY: soak
 soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 100,000 crash histories
 	PORTCULLIS_SOAK=1 scripts/test.sh

@@ -1,8 +1,10 @@
 //! Prints how fast texts are judged: each deterministic detector alone, all together, streams, and the fast classifier.
 //!
 //! ```text
-//! cargo run --release -p guardrails --example scan_speed [TEXT_FILE] [ONNXRUNTIME_LIBRARY SHA256 MODELS_DIR]
+//! scan_speed [TEXT_FILE] [ONNXRUNTIME_LIBRARY SHA256 MODELS_DIR]      TEXT_FILE `-` is a text of its own
 //! ```
+//!
+//! `make bench-guardrails` runs it.
 //!
 //! Processor time is wall time here (nothing waits), so the machine should be otherwise idle. The best of several rounds
 //! is printed: noise only ever adds.
@@ -21,8 +23,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let text = match arguments.first() {
-        Some(path) => std::fs::read_to_string(path)?,
-        None => CLEAN.repeat(8 * 1024 * 1024 / CLEAN.len()),
+        Some(path) if path != "-" => std::fs::read_to_string(path)?,
+        _ => CLEAN.repeat(8 * 1024 * 1024 / CLEAN.len()),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -44,6 +46,15 @@ fn main() -> Outcome<()> {
             detectors.join(" + ")
         );
     }
+    let best = best_of(5, || {
+        let folded = guardrails::canonical(&text);
+        let _cut = guardrails::ngrams::windows(&folded, 32, 16);
+        Ok(())
+    })?;
+    println!(
+        "{:>8.0} MB/s  canonical text and windows",
+        megabytes_per_second(text.len(), best)
+    );
     let accented = text.replace('e', "é");
     let best = best_of(5, || {
         let _folded = guardrails::canonical(&accented);
