@@ -57,7 +57,7 @@ impl fmt::Display for Object<'_> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a permit is the proof that the request may go on"]
 pub struct Permit {
-    pub(crate) rules: Vec<RuleRef>,
+    pub(crate) rules: Arc<[RuleRef]>,
     pub(crate) rule: RuleRef,
     pub(crate) profile: Arc<str>,
     pub(crate) policy_digest: Arc<str>,
@@ -188,6 +188,18 @@ pub struct Denied {
     pub reason: DenyReason,
 }
 
+impl Denied {
+    pub(crate) fn because(reason: DenyReason, rule: Option<RuleRef>) -> Self {
+        Self { rule, reason }
+    }
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
 /// What was decisive for a denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenyReason {
@@ -307,7 +319,7 @@ impl UndecidedReason {
 
 impl Refused {
     pub(crate) fn denied(reason: DenyReason, rule: Option<RuleRef>) -> Self {
-        Self::Denied(Denied { rule, reason })
+        Self::Denied(Denied::because(reason, rule))
     }
 
     pub(crate) fn undecided(reason: UndecidedReason, detail: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@
 //!   label       levels, tags, release sets: dominance and high-water mark
 //!   rule        one typed row;   pattern: how its columns match
 //!   snapshot    the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   cache       verdicts that were reached before
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
 //!
@@ -17,11 +18,12 @@
 //!   can only refuse.
 //! - Being unable to decide is [`Refused::Undecided`]: an engine error, a panic, a disagreement. It
 //!   never becomes a permit and never looks like a denial.
-//! - No I/O after loading, no clock, no async, no locks of our own.
+//! - No I/O after loading, no clock, no async; one lock, the decision cache's, held for a look-up.
 //!
 //! What it cannot do: it believes the labels that it is given (finding markings in text is the
 //! guardrails' work), and it decides one request without memory of earlier ones.
 
+mod cache;
 mod decision;
 mod label;
 mod load;

@@ -18,6 +18,7 @@ use std::{
 };
 
 use crate::{
+    cache::Cache,
     matcher::{MODEL_SHA256, Matcher, RoleLink, Template},
     problem::{Problem, Problems, Severity},
     records::{Attributes, Authority, Identities, Manifest, Purposes},
@@ -184,6 +185,7 @@ impl Draft {
             rules: self.rules,
             tenants,
             matcher,
+            cache: Cache::default(),
             guardrails: self.files.guardrails(),
         };
         sections::dry_run(&policy, problems);

@@ -17,7 +17,10 @@ use std::{
 };
 
 use crate::{
-    decision::{Ask, DenyReason, Object, Permit, Refused, Target, UndecidedReason},
+    cache::Cache,
+    decision::{
+        Ask, Denied, DenyReason, Object, Permit, Refused, Target, Undecided, UndecidedReason,
+    },
     matcher::Matcher,
     pattern,
     problem::Problem,
@@ -39,6 +42,7 @@ pub struct Policy {
     pub(crate) rules: Vec<Rule>,
     pub(crate) tenants: BTreeMap<String, TenantRules>,
     pub(crate) matcher: Matcher,
+    pub(crate) cache: Cache,
     /// Guardrail files by path, as digested.
     pub(crate) guardrails: Vec<(PathBuf, String)>,
 }
@@ -89,8 +93,9 @@ impl Policy {
             zone: ask.zone,
             windows: self.attributes.open_windows(ask.at),
         };
-        let granting = self.verdict(&facts)?;
-        Ok(granting.permit(&facts, ask.object, authority, &self.digest))
+        let verdict = self.cache.verdict(&facts, || self.verdict(&facts));
+        let grant = verdict.map_err(Refused::Undecided)??;
+        Ok(grant.permit(&facts, ask.object, authority, &self.digest))
     }
 
     /// Whether the subject may know that the model exists: some allow row matches subject, tenant and
@@ -311,11 +316,15 @@ impl Policy {
         }
     }
 
-    /// The allow rows that match, or the reason why there is no permit. A deny row wins.
-    pub(crate) fn verdict<'a>(&'a self, facts: &Facts<'_>) -> Result<Granting<'a>, Refused> {
+    /// The allow rows that match, or the reason why there is none. A deny row wins. It follows from
+    /// the facts alone, so it may be remembered.
+    ///
+    /// # Errors
+    /// [`Undecided`]: a fault.
+    pub(crate) fn verdict(&self, facts: &Facts<'_>) -> Result<Result<Grant, Denied>, Undecided> {
         let tenant = self.tenants.get(facts.subject.tenant());
         let Some(section) = tenant.and_then(|tenant| tenant.sections.get(&facts.action)) else {
-            return Err(Refused::denied(DenyReason::NoRule, None));
+            return Ok(Err(Denied::because(DenyReason::NoRule, None)));
         };
         let rows: Vec<&Rule> = section
             .rows
@@ -324,13 +333,12 @@ impl Policy {
             .collect();
         let matched = self.matched(section, &rows, facts)?;
         if let Some(deny) = matched.iter().find(|rule| rule.is_deny()) {
-            return Err(Refused::denied(
-                DenyReason::Rule,
-                Some(deny.reference.clone()),
-            ));
+            let cited = Some(deny.reference.clone());
+            return Ok(Err(Denied::because(DenyReason::Rule, cited)));
         }
-        self.strictest(&matched)
-            .ok_or_else(|| nearest_miss(&rows, facts))
+        Ok(self
+            .strictest(&matched)
+            .ok_or_else(|| nearest_miss(&rows, facts)))
     }
 
     /// The rows of a section that match, by casbin and by the typed comparison alike.
@@ -339,22 +347,21 @@ impl Policy {
         section: &Section,
         rows: &[&'a Rule],
         facts: &Facts<'_>,
-    ) -> Result<Vec<&'a Rule>, Refused> {
-        let reported = self
-            .matcher
-            .matched(section.number, rows.len(), facts)
-            .map_err(Refused::Undecided)?;
+    ) -> Result<Vec<&'a Rule>, Undecided> {
+        let reported = self.matcher.matched(section.number, rows.len(), facts)?;
         let typed = rows
             .iter()
             .enumerate()
             .filter(|(_, rule)| rule.matches(facts))
             .map(|(nth, _)| nth);
         if !typed.eq(reported.iter().copied()) {
-            let detail = format!(
-                "section {}: casbin and the typed rows differ",
-                section.number
-            );
-            return Err(Refused::undecided(UndecidedReason::Disagreement, detail));
+            return Err(Undecided {
+                reason: UndecidedReason::Disagreement,
+                detail: format!(
+                    "section {}: casbin and the typed rows differ",
+                    section.number
+                ),
+            });
         }
         Ok(reported
             .iter()
@@ -363,7 +370,7 @@ impl Policy {
     }
 
     /// The matching allow rows and the strictest profile that they name; the first row on a tie.
-    fn strictest<'a>(&'a self, matched: &[&'a Rule]) -> Option<Granting<'a>> {
+    fn strictest(&self, matched: &[&Rule]) -> Option<Grant> {
         let mut best: Option<(usize, &Rule)> = None;
         for rule in matched {
             if let Effect::Allow { profile } = rule.effect
@@ -373,11 +380,10 @@ impl Policy {
             }
         }
         let (profile, rule) = best?;
-        let rules = matched.iter().map(|rule| rule.reference.clone()).collect();
-        Some(Granting {
-            rule,
-            rules,
-            profile: self.manifest.profiles.get(profile)?,
+        Some(Grant {
+            rule: rule.reference.clone(),
+            rules: matched.iter().map(|rule| rule.reference.clone()).collect(),
+            profile: Arc::clone(self.manifest.profiles.get(profile)?),
         })
     }
 
@@ -390,14 +396,15 @@ impl Policy {
     }
 }
 
-/// The rows that grant a request: what becomes a permit.
-pub(crate) struct Granting<'a> {
-    rule: &'a Rule,
-    rules: Vec<RuleRef>,
-    profile: &'a Arc<str>,
+/// The rows that grant a request: what becomes a permit. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    rule: RuleRef,
+    rules: Arc<[RuleRef]>,
+    profile: Arc<str>,
 }
 
-impl Granting<'_> {
+impl Grant {
     fn permit(
         self,
         facts: &Facts<'_>,
@@ -406,9 +413,9 @@ impl Granting<'_> {
         digest: &Arc<str>,
     ) -> Permit {
         Permit {
-            rule: self.rule.reference.clone(),
+            rule: self.rule,
             rules: self.rules,
-            profile: Arc::clone(self.profile),
+            profile: self.profile,
             policy_digest: Arc::clone(digest),
             principal: facts.subject.principal().to_owned(),
             tenant: facts.subject.tenant().to_owned(),
@@ -426,7 +433,7 @@ impl Granting<'_> {
 }
 
 /// Why no allow row matched: what the row that misses fewest columns lacks, if one is near.
-fn nearest_miss(rows: &[&Rule], facts: &Facts<'_>) -> Refused {
+fn nearest_miss(rows: &[&Rule], facts: &Facts<'_>) -> Denied {
     let near = rows
         .iter()
         .filter(|rule| !rule.is_deny() && rule.concerns(facts.subject, &facts.object));
@@ -434,7 +441,7 @@ fn nearest_miss(rows: &[&Rule], facts: &Facts<'_>) -> Refused {
         .map(|rule| (rule.missed(facts), rule))
         .min_by_key(|(missed, _)| missed.len());
     let Some((missed, rule)) = nearest else {
-        return Refused::denied(DenyReason::NoRule, None);
+        return Denied::because(DenyReason::NoRule, None);
     };
     let reason = match missed.first() {
         Some(Missed::Purpose) => DenyReason::PurposeNotInRule,
@@ -444,7 +451,7 @@ fn nearest_miss(rows: &[&Rule], facts: &Facts<'_>) -> Refused {
         Some(Missed::Window) => DenyReason::OutsideWindow,
         None => DenyReason::NoRule,
     };
-    Refused::denied(reason, Some(rule.reference.clone()))
+    Denied::because(reason, Some(rule.reference.clone()))
 }
 
 impl fmt::Debug for Policy {

@@ -9,7 +9,7 @@ mod demo;
 mod files;
 mod laws;
 mod mistakes;
-mod support;
+pub(crate) mod support;
 mod traps;
 
 /// Cases per property: 2,000, or 200,000 with `PORTCULLIS_SOAK=1`.

@@ -77,7 +77,7 @@ pub(super) fn dry_run(policy: &Policy, problems: &Problems) {
                 zone: &sample(&first.zones),
                 windows: sample(&first.windows),
             };
-            if let Err(crate::Refused::Undecided(fault)) = policy.verdict(&facts).map(drop) {
+            if let Err(fault) = policy.verdict(&facts) {
                 return problems.file("model.conf".into(), format!("dry run: {fault}"), None);
             }
         }
