@@ -1,11 +1,12 @@
-//! A [`Chat`] as the JSON that OpenAI-compatible servers read.
+//! A [`Chat`] as the JSON that OpenAI-compatible servers read, written without a tree in between.
 //!
 //! Only what the chat says is written, and log probabilities are never asked for. Two words are
 //! chosen for what Llama servers understand: `system` for the developer's role, which their chat
 //! templates do not know, and `max_tokens`, which all of them know.
 
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::chat::{
     Chat, Message, ReasoningEffort, ResponseFormat, Role, Sampling, Tool, ToolCall, ToolChoice,
@@ -13,71 +14,153 @@ use crate::chat::{
 
 /// The request body.
 pub(super) fn body(chat: &Chat) -> Bytes {
-    Bytes::from(Value::Object(object(chat)).to_string())
+    // Strings, numbers and maps of strings: nothing that JSON could not hold.
+    Bytes::from(serde_json::to_vec(&Body::of(chat)).unwrap_or_default())
 }
 
-fn object(chat: &Chat) -> Map<String, Value> {
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(chat.model));
-    body.insert(
-        "messages".to_owned(),
-        chat.messages.iter().map(message).collect(),
-    );
-    if !chat.tools.is_empty() {
-        body.insert("tools".to_owned(), chat.tools.iter().map(tool).collect());
-    }
-    put(
-        &mut body,
-        "tool_choice",
-        chat.tool_choice.as_ref().map(tool_choice),
-    );
-    put(&mut body, "parallel_tool_calls", chat.parallel_tool_calls);
-    sampling(&mut body, &chat.sampling);
-    put(
-        &mut body,
-        "response_format",
-        chat.response_format.as_ref().map(response_format),
-    );
-    put(
-        &mut body,
-        "reasoning_effort",
-        chat.reasoning_effort.map(effort),
-    );
-    body.insert("stream".to_owned(), json!(chat.stream));
-    if chat.stream {
-        body.insert("stream_options".to_owned(), json!({"include_usage": true}));
-    }
-    body
+#[derive(Serialize)]
+struct Body<'c> {
+    model: &'c str,
+    #[serde(serialize_with = "each_message")]
+    messages: &'c [Message],
+    #[serde(
+        skip_serializing_if = "<[Tool]>::is_empty",
+        serialize_with = "each_tool"
+    )]
+    tools: &'c [Tool],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Choice<'c>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallel_tool_calls: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frequency_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence_penalty: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<u32>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'c [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<Format<'c>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
-fn message(message: &Message) -> Value {
-    let mut object = Map::new();
-    object.insert("role".to_owned(), json!(role(message.role)));
-    object.insert("content".to_owned(), content(&message.content));
-    put(&mut object, "name", message.name.as_deref());
-    put(
-        &mut object,
-        "reasoning_content",
-        message.reasoning.as_deref(),
-    );
-    put(&mut object, "refusal", message.refusal.as_deref());
-    if !message.tool_calls.is_empty() {
-        let calls = message.tool_calls.iter().map(tool_call).collect();
-        object.insert("tool_calls".to_owned(), calls);
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl Body<'_> {
+    fn of(chat: &Chat) -> Body<'_> {
+        let Sampling {
+            temperature,
+            top_p,
+            frequency_penalty,
+            presence_penalty,
+            max_tokens,
+            seed,
+            n,
+            stop,
+        } = &chat.sampling;
+        Body {
+            model: &chat.model,
+            messages: &chat.messages,
+            tools: &chat.tools,
+            tool_choice: chat.tool_choice.as_ref().map(Choice::of),
+            parallel_tool_calls: chat.parallel_tool_calls,
+            temperature: *temperature,
+            top_p: *top_p,
+            frequency_penalty: *frequency_penalty,
+            presence_penalty: *presence_penalty,
+            max_tokens: *max_tokens,
+            seed: *seed,
+            n: (*n > 1).then_some(*n),
+            stop,
+            response_format: chat.response_format.as_ref().map(Format::of),
+            reasoning_effort: chat.reasoning_effort.map(effort),
+            stream: chat.stream,
+            stream_options: chat.stream.then_some(StreamOptions {
+                include_usage: true,
+            }),
+        }
     }
-    put(&mut object, "tool_call_id", message.tool_call_id.as_deref());
-    Value::Object(object)
+}
+
+fn each_message<S: Serializer>(messages: &[Message], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(messages.iter().map(Turn::of))
+}
+
+#[derive(Serialize)]
+struct Turn<'c> {
+    role: &'static str,
+    content: Content<'c>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'c str>,
+    #[serde(
+        skip_serializing_if = "<[ToolCall]>::is_empty",
+        serialize_with = "each_call"
+    )]
+    tool_calls: &'c [ToolCall],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_call_id: Option<&'c str>,
+}
+
+impl Turn<'_> {
+    fn of(message: &Message) -> Turn<'_> {
+        Turn {
+            role: role(message.role),
+            content: Content::of(&message.content),
+            name: message.name.as_deref(),
+            reasoning_content: message.reasoning.as_deref(),
+            refusal: message.refusal.as_deref(),
+            tool_calls: &message.tool_calls,
+            tool_call_id: message.tool_call_id.as_deref(),
+        }
+    }
 }
 
 /// One part is sent as a plain string, which every server takes; joining several would change them.
-fn content(parts: &[String]) -> Value {
-    match parts {
-        [] => Value::Null,
-        [text] => json!(text),
-        parts => parts
-            .iter()
-            .map(|text| json!({"type": "text", "text": text}))
-            .collect(),
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'c> {
+    None,
+    Text(&'c str),
+    Parts(Vec<Part<'c>>),
+}
+
+#[derive(Serialize)]
+struct Part<'c> {
+    r#type: &'static str,
+    text: &'c str,
+}
+
+impl Content<'_> {
+    fn of(parts: &[String]) -> Content<'_> {
+        let part = |text| Part {
+            r#type: "text",
+            text,
+        };
+        match parts {
+            [] => Content::None,
+            [text] => Content::Text(text),
+            parts => Content::Parts(parts.iter().map(String::as_str).map(part).collect()),
+        }
     }
 }
 
@@ -90,63 +173,127 @@ fn role(role: Role) -> &'static str {
     }
 }
 
-fn tool_call(call: &ToolCall) -> Value {
-    json!({
-        "id": call.id,
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments},
-    })
+/// `{"type": "function", "function": …}`: a tool, a call of one, a choice of one.
+#[derive(Serialize)]
+struct Typed<'c, F> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'c str>,
+    r#type: &'static str,
+    function: F,
 }
 
-fn tool(tool: &Tool) -> Value {
-    let mut function = Map::new();
-    function.insert("name".to_owned(), json!(tool.name));
-    put(&mut function, "description", tool.description.as_deref());
-    put(&mut function, "parameters", tool.parameters.as_ref());
-    put(&mut function, "strict", tool.strict);
-    json!({"type": "function", "function": function})
-}
-
-fn tool_choice(choice: &ToolChoice) -> Value {
-    match choice {
-        ToolChoice::None => json!("none"),
-        ToolChoice::Auto => json!("auto"),
-        ToolChoice::Required => json!("required"),
-        ToolChoice::Function(name) => json!({"type": "function", "function": {"name": name}}),
+impl<'c, F> Typed<'c, F> {
+    fn new(id: Option<&'c str>, function: F) -> Typed<'c, F> {
+        Typed {
+            id,
+            r#type: "function",
+            function,
+        }
     }
 }
 
-fn sampling(body: &mut Map<String, Value>, sampling: &Sampling) {
-    put(body, "temperature", sampling.temperature);
-    put(body, "top_p", sampling.top_p);
-    put(body, "frequency_penalty", sampling.frequency_penalty);
-    put(body, "presence_penalty", sampling.presence_penalty);
-    put(body, "max_tokens", sampling.max_tokens);
-    put(body, "seed", sampling.seed);
-    put(body, "n", (sampling.n > 1).then_some(sampling.n));
-    put(
-        body,
-        "stop",
-        (!sampling.stop.is_empty()).then_some(sampling.stop.as_slice()),
-    );
+fn each_call<S: Serializer>(calls: &[ToolCall], to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Called<'c> {
+        name: &'c str,
+        arguments: &'c str,
+    }
+    to.collect_seq(calls.iter().map(|call| {
+        let ToolCall {
+            id,
+            name,
+            arguments,
+        } = call;
+        Typed::new(Some(id), Called { name, arguments })
+    }))
 }
 
-fn response_format(format: &ResponseFormat) -> Value {
-    match format {
-        ResponseFormat::Text => json!({"type": "text"}),
-        ResponseFormat::JsonObject => json!({"type": "json_object"}),
-        ResponseFormat::JsonSchema {
-            name,
-            description,
-            schema,
-            strict,
-        } => {
-            let mut inner = Map::new();
-            inner.insert("name".to_owned(), json!(name));
-            put(&mut inner, "description", description.as_deref());
-            put(&mut inner, "schema", schema.as_ref());
-            put(&mut inner, "strict", *strict);
-            json!({"type": "json_schema", "json_schema": inner})
+fn each_tool<S: Serializer>(tools: &[Tool], to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Described<'c> {
+        name: &'c str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        description: Option<&'c str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parameters: Option<&'c Value>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        strict: Option<bool>,
+    }
+    to.collect_seq(tools.iter().map(|tool| {
+        let described = Described {
+            name: &tool.name,
+            description: tool.description.as_deref(),
+            parameters: tool.parameters.as_ref(),
+            strict: tool.strict,
+        };
+        Typed::new(None, described)
+    }))
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Choice<'c> {
+    Word(&'static str),
+    Function(Typed<'c, Named<'c>>),
+}
+
+#[derive(Serialize)]
+struct Named<'c> {
+    name: &'c str,
+}
+
+impl Choice<'_> {
+    fn of(choice: &ToolChoice) -> Choice<'_> {
+        match choice {
+            ToolChoice::None => Choice::Word("none"),
+            ToolChoice::Auto => Choice::Word("auto"),
+            ToolChoice::Required => Choice::Word("required"),
+            ToolChoice::Function(name) => Choice::Function(Typed::new(None, Named { name })),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Format<'c> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<Schema<'c>>,
+}
+
+#[derive(Serialize)]
+struct Schema<'c> {
+    name: &'c str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'c str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'c Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strict: Option<bool>,
+}
+
+impl Format<'_> {
+    fn of(format: &ResponseFormat) -> Format<'_> {
+        let (r#type, json_schema) = match format {
+            ResponseFormat::Text => ("text", None),
+            ResponseFormat::JsonObject => ("json_object", None),
+            ResponseFormat::JsonSchema {
+                name,
+                description,
+                schema,
+                strict,
+            } => {
+                let schema = Schema {
+                    name,
+                    description: description.as_deref(),
+                    schema: schema.as_ref(),
+                    strict: *strict,
+                };
+                ("json_schema", Some(schema))
+            }
+        };
+        Format {
+            r#type,
+            json_schema,
         }
     }
 }
@@ -159,13 +306,6 @@ fn effort(effort: ReasoningEffort) -> &'static str {
         ReasoningEffort::Medium => "medium",
         ReasoningEffort::High => "high",
         ReasoningEffort::ExtraHigh => "xhigh",
-    }
-}
-
-/// Writes a value that is there; an absent one is left to the server.
-fn put(object: &mut Map<String, Value>, key: &str, value: Option<impl serde::Serialize>) {
-    if let Some(value) = value {
-        object.insert(key.to_owned(), json!(value));
     }
 }
 

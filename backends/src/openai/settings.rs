@@ -41,7 +41,7 @@ pub struct OpenAiSettings {
     pub answer_bytes_max: u64,
     /// How often to ask again before the first event, 2: what the OpenAI client does by default.
     pub retries_max: u32,
-    /// Connections kept open between requests, 32.
+    /// Connections kept open between requests, 256: as many as are in flight on a busy replica, some 20 KiB each.
     pub idle_connections_max: usize,
     /// How long one is kept, 4 s: uvicorn, which is in front of most Llama servers, closes after 5.
     pub connection_idle_max: Duration,
@@ -114,7 +114,7 @@ impl OpenAiSettings {
             event_bytes_max: 1024 * 1024,
             answer_bytes_max: 16 * 1024 * 1024,
             retries_max: 2,
-            idle_connections_max: 32,
+            idle_connections_max: 256,
             connection_idle_max: Duration::from_secs(4),
         }
     }

@@ -136,7 +136,7 @@ fn formats_and_choices_by_name() {
         (ResponseFormat::JsonObject, "json_object"),
     ];
     for (format, name) in formats {
-        assert_eq!(response_format(&format), json!({"type": name}));
+        assert_eq!(written(&Format::of(&format)), json!({"type": name}));
     }
     let choices = [
         (ToolChoice::None, "none"),
@@ -144,8 +144,12 @@ fn formats_and_choices_by_name() {
         (ToolChoice::Required, "required"),
     ];
     for (choice, name) in choices {
-        assert_eq!(tool_choice(&choice), json!(name));
+        assert_eq!(written(&Choice::of(&choice)), json!(name));
     }
+}
+
+fn written(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("JSON")
 }
 
 fn check(chat: &Chat, expected: Value) {
