@@ -274,7 +274,12 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let policy_dir = policy_dir(root.section("policy"));
     let guardrails = guardrails(root.section("guardrails"));
     let audit = audit(root.section("audit"));
-    let limits = limits(root.section("limits"));
+    let limits = limits(
+        root.section("limits"),
+        audit
+            .as_ref()
+            .map_or(SEGMENT_BYTES, |audit| audit.segment_bytes),
+    );
     let backends: Vec<_> = root
         .sections("backend")
         .into_iter()
@@ -415,8 +420,8 @@ fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
         .and_then(|value| name(s.source(), value, "a log's name"));
     let signing_key = s.required_path("signing_key");
     let recipient = s.required_path("recipient");
-    // 16 MiB hold some 8,000 requests with their bodies; below 256 KiB no body fits its reservation.
-    let segment_bytes = s.number("segment_bytes", 16 << 20, 256 << 10..=1 << 30);
+    // Below 256 KiB no body fits its reservation.
+    let segment_bytes = s.number("segment_bytes", SEGMENT_BYTES, 256 << 10..=1 << 30);
     // A healthy disk flushes in milliseconds; two seconds mean that it does not work.
     let commit_timeout = Duration::from_millis(s.number("commit_timeout_ms", 2000, 250..=60_000));
     s.finish();
@@ -430,10 +435,21 @@ fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
     })
 }
 
-fn limits(mut s: Section<'_>) -> Limits {
+/// 16 MiB hold some 8,000 requests with their bodies.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
+fn limits(mut s: Section<'_>, segment_bytes: u64) -> Limits {
+    // What is recorded of a body can be twice as long as it was (escapes), and must fit into half a segment: a longer
+    // one would be refused for ever, for want of a record.
+    let recordable = segment_bytes / 4;
     let limits = Limits {
         // A 128 k-token prompt is about 0.5 MiB of English; JSON and non-Latin scripts need room.
-        body_bytes_max: s.number("body_bytes_max", 4 << 20, 1024..=64 << 20) as usize,
+        body_bytes_max: s.bounded(
+            "body_bytes_max",
+            recordable.min(4 << 20),
+            1024..=recordable.min(64 << 20),
+            ", a quarter of `audit.segment_bytes` at most",
+        ) as usize,
         // 4 MiB at 1 Mbit/s are 34 s.
         body_timeout: seconds(&mut s, "body_timeout_s", 60),
         in_flight_max: s.number("in_flight_max", 512, 1..=100_000) as usize,

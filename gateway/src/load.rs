@@ -51,7 +51,9 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
         &mut problems,
         Policy::load(&config.policy_dir).map_err(translated),
     );
-    let guardrails = keep(&mut problems, guardrails(config, wrap));
+    let profiles = keep(&mut problems, profile_files(config, policy.as_ref()));
+    let guardrails =
+        profiles.and_then(|profiles| keep(&mut problems, guardrails(config, profiles, wrap)));
     let models = keep(&mut problems, models(config));
     let recipient = keep(&mut problems, recipient(&config.audit.recipient));
     let tls = keep(&mut problems, tls::server(&config.listener));
@@ -109,8 +111,11 @@ fn recipient(file: &Path) -> Result<audit::Recipient, Vec<Problem>> {
     audit::Recipient::new(&der).map_err(|e| wrong(e.to_string()))
 }
 
-fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, Vec<Problem>> {
-    let profiles = profile_files(&config.policy_dir)?;
+fn guardrails(
+    config: &Config,
+    profiles: Vec<ProfileFile>,
+    wrap: Option<ClassifierWrap>,
+) -> Result<Engine, Vec<Problem>> {
     let mut problems = Vec::new();
     let runtime = match &config.guardrails.models_dir {
         Some(_) => keep(
@@ -133,8 +138,27 @@ fn guardrails(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Engine, V
     engine.filter(|_| problems.is_empty()).ok_or(problems)
 }
 
+/// The profiles of the bundle: the very text that its digest covers. Without a bundle nothing can be served, and what
+/// lies on the disk is read only to say what else is wrong.
+fn profile_files(
+    config: &Config,
+    policy: Option<&policy::Loaded>,
+) -> Result<Vec<ProfileFile>, Vec<Problem>> {
+    let dir = &config.policy_dir;
+    let Some(loaded) = policy else {
+        return profile_files_on_disk(dir);
+    };
+    let digested = loaded.policy.guardrail_files();
+    Ok(digested
+        .map(|(path, text)| ProfileFile {
+            path: dir.join(path),
+            text: text.to_owned(),
+        })
+        .collect())
+}
+
 /// `guardrails.toml` of the baseline and of every tenant, in the order of their paths.
-fn profile_files(policy_dir: &Path) -> Result<Vec<ProfileFile>, Vec<Problem>> {
+fn profile_files_on_disk(policy_dir: &Path) -> Result<Vec<ProfileFile>, Vec<Problem>> {
     let mut paths = vec![policy_dir.join("baseline/guardrails.toml")];
     let mut tenants: Vec<_> = std::fs::read_dir(policy_dir.join("tenants"))
         .into_iter()

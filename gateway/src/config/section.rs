@@ -228,6 +228,17 @@ impl<'t> Section<'t> {
         default: u64,
         range: std::ops::RangeInclusive<u64>,
     ) -> u64 {
+        self.bounded(key, default, range, "")
+    }
+
+    /// The same, and `why` the range ends where it does.
+    pub(super) fn bounded(
+        &mut self,
+        key: &'static str,
+        default: u64,
+        range: std::ops::RangeInclusive<u64>,
+        why: &str,
+    ) -> u64 {
         let found = self.scalar(key, "a whole number", |value| match value {
             DeValue::Integer(i) => {
                 u64::from_str_radix(&i.as_str().replace('_', ""), i.radix()).ok()
@@ -240,15 +251,9 @@ impl<'t> Section<'t> {
             return found.value;
         }
         let message = format!("`{}` is {}", self.path(key), found.value);
-        self.source.report(
-            found.span,
-            message,
-            Some(format!(
-                "write a number from {} to {}",
-                range.start(),
-                range.end()
-            )),
-        );
+        let (low, high) = (range.start(), range.end());
+        let hint = format!("write a number from {low} to {high}{why}");
+        self.source.report(found.span, message, Some(hint));
         default
     }
 

@@ -164,3 +164,17 @@ fn an_admin_port_off_loopback_is_refused() {
         "{problems:#?}"
     );
 }
+
+#[test]
+fn a_body_is_never_larger_than_what_can_be_recorded_of_it() {
+    let small = GOOD.replace("dir = \"log\"", "dir = \"log\"\nsegment_bytes = 1048576");
+    let config = parse(&small, &[]).expect("good");
+    assert_eq!(config.limits.body_bytes_max, 256 << 10);
+    problem_of(
+        "[[backend]]",
+        "[limits]\nbody_bytes_max = 4194305\n[[backend]]",
+        25,
+        18,
+        "a quarter of `audit.segment_bytes`",
+    );
+}
