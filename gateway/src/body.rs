@@ -1,12 +1,15 @@
-//! Response bodies: whole, or coming through a channel of one frame.
+//! Response bodies: whole, or coming through a channel of a few parts.
+//!
+//! What waits in the channel when the connection is ready to write goes out as one frame: one TLS record, one write.
+//! A client that keeps up gets each piece at once.
 //!
 //! A streamed body ends well only if its producer says so. If the producer vanishes (a panic, an abandoned task),
 //! the body ends with an error, which closes the connection without an end mark: never a silent cut.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use tokio::sync::mpsc;
 
@@ -36,9 +39,9 @@ pub enum Part {
 pub struct Abandoned;
 
 impl Body {
-    /// A streamed body and its producer's end. The channel holds one part: backpressure reaches the upstream.
+    /// A streamed body and its producer's end. The channel holds [`PARTS_MAX`]: backpressure reaches the upstream.
     pub fn stream() -> (mpsc::Sender<Part>, Body) {
-        let (sender, receiver) = mpsc::channel(1);
+        let (sender, receiver) = mpsc::channel(PARTS_MAX);
         (sender, Body::Stream(receiver))
     }
 }
@@ -57,24 +60,24 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Abandoned>>> {
-        let next = match &mut *self {
+        let receiver = match &mut *self {
             Body::Whole(bytes) => {
                 return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
             }
             Body::Ended => return Poll::Ready(None),
-            Body::Stream(receiver) => std::task::ready!(receiver.poll_recv(context)),
+            Body::Stream(receiver) => receiver,
         };
-        match next {
-            Some(Part::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Some(Part::End) => {
-                *self = Body::Ended;
-                Poll::Ready(None)
-            }
+        let mut parts = Vec::with_capacity(PARTS_MAX);
+        ready!(receiver.poll_recv_many(context, &mut parts, PARTS_MAX));
+        match parts.last() {
+            Some(Part::Data(_)) => {}
+            Some(Part::End) => *self = Body::Ended,
             None => {
                 *self = Body::Ended;
-                Poll::Ready(Some(Err(Abandoned)))
+                return Poll::Ready(Some(Err(Abandoned)));
             }
         }
+        Poll::Ready(joined(parts).map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -91,3 +94,25 @@ impl http_body::Body for Body {
         }
     }
 }
+
+/// The data of some parts; `None` if there is none, which is then the end.
+fn joined(parts: Vec<Part>) -> Option<Bytes> {
+    let mut data = parts.into_iter().filter_map(|part| match part {
+        Part::Data(bytes) => Some(bytes),
+        Part::End => None,
+    });
+    let first = data.next()?;
+    let mut rest = data.peekable();
+    if rest.peek().is_none() {
+        return Some(first);
+    }
+    let mut all = BytesMut::from(first);
+    rest.for_each(|bytes| all.extend_from_slice(&bytes));
+    Some(all.freeze())
+}
+
+/// Parts that wait for a slow client: a judged window or so each.
+const PARTS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use backends::{TextField, Usage};
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::pipeline::release::{Piece, Reason};
@@ -50,9 +51,28 @@ impl ChunkWriter {
     pub fn pieces(&mut self, pieces: &[Piece]) -> Bytes {
         let mut out = Vec::new();
         for piece in pieces {
-            let (choice, delta, reason) = self.delta(piece);
-            let choices = json!([{ "index": choice, "delta": delta, "logprobs": null, "finish_reason": reason }]);
-            self.write(&mut out, choices, Value::Null);
+            let role = self.role(piece.choice());
+            let (delta, finish_reason) = match piece {
+                Piece::Text { field, text, .. } => (Delta::text(*field, text), None),
+                Piece::ToolCall {
+                    choice,
+                    index,
+                    name,
+                    arguments,
+                } => {
+                    let id = self.envelope.call_id(*choice, *index);
+                    let call = Call::new(Some(*index), id, name, arguments);
+                    (Delta::call(call), None)
+                }
+                Piece::Finish { reason, .. } => (Delta::default(), Some(reason.as_str())),
+            };
+            let choice = ChoiceDelta {
+                index: piece.choice(),
+                delta: Delta { role, ..delta },
+                logprobs: (),
+                finish_reason,
+            };
+            self.write(&mut out, &[choice], None);
         }
         out.into()
     }
@@ -61,46 +81,112 @@ impl ChunkWriter {
     pub fn usage(&self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
         if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
-            self.write(&mut out, json!([]), usage_json(usage));
+            self.write(&mut out, &[], Some(Tokens::of(usage)));
         }
         out.into()
     }
 
-    fn delta(&mut self, piece: &Piece) -> (u32, Value, Option<&'static str>) {
-        let (choice, mut delta, reason) = match piece {
-            Piece::Text {
-                choice,
-                field,
-                text,
-            } => (*choice, json!({ key_of(*field): text }), None),
-            Piece::ToolCall {
-                choice,
-                index,
-                name,
-                arguments,
-            } => {
-                let call = json!({ "index": index, "id": self.envelope.call_id(*choice, *index), "type": "function",
-                                   "function": { "name": name, "arguments": arguments } });
-                (*choice, json!({ "tool_calls": [call] }), None)
-            }
-            Piece::Finish { choice, reason } => (*choice, json!({}), Some(reason.as_str())),
-        };
-        if !self.begun.contains(&choice) {
-            self.begun.push(choice);
-            if let Value::Object(fields) = &mut delta {
-                fields.shift_insert(0, "role".to_owned(), "assistant".into());
-            }
+    /// Told once for each choice.
+    fn role(&mut self, choice: u32) -> Option<&'static str> {
+        if self.begun.contains(&choice) {
+            return None;
         }
-        (choice, delta, reason)
+        self.begun.push(choice);
+        Some("assistant")
     }
 
-    fn write(&self, out: &mut Vec<u8>, choices: Value, usage: Value) {
+    fn write(&self, out: &mut Vec<u8>, choices: &[ChoiceDelta<'_>], usage: Option<Tokens>) {
         let Envelope { id, created, model } = &self.envelope;
-        let mut chunk = json!({ "id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices });
-        if let (true, Value::Object(fields)) = (self.usage_wanted, &mut chunk) {
-            fields.insert("usage".to_owned(), usage);
-        }
+        let chunk = Chunk {
+            id,
+            object: "chat.completion.chunk",
+            created: *created,
+            model,
+            choices,
+            usage: self.usage_wanted.then_some(usage),
+        };
         write_event(out, &chunk);
+    }
+}
+
+#[derive(Serialize)]
+struct Chunk<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: &'a [ChoiceDelta<'a>],
+    /// Not there, `null`, or the counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Option<Tokens>>,
+}
+
+#[derive(Serialize)]
+struct ChoiceDelta<'a> {
+    index: u32,
+    delta: Delta<'a>,
+    logprobs: (),
+    finish_reason: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+struct Delta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<[Call<'a>; 1]>,
+}
+
+impl<'a> Delta<'a> {
+    fn text(field: TextField, text: &'a str) -> Delta<'a> {
+        let mut delta = Delta::default();
+        let place = match field {
+            TextField::Content => &mut delta.content,
+            TextField::Reasoning => &mut delta.reasoning_content,
+            TextField::Refusal => &mut delta.refusal,
+        };
+        *place = Some(text);
+        delta
+    }
+
+    fn call(call: Call<'a>) -> Delta<'a> {
+        Delta {
+            tool_calls: Some([call]),
+            ..Delta::default()
+        }
+    }
+}
+
+/// A tool call; only chunks number theirs.
+#[derive(Serialize)]
+struct Call<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u32>,
+    id: String,
+    r#type: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    arguments: &'a str,
+}
+
+impl<'a> Call<'a> {
+    fn new(index: Option<u32>, id: String, name: &'a str, arguments: &'a str) -> Call<'a> {
+        Call {
+            index,
+            id,
+            r#type: "function",
+            function: Function { name, arguments },
+        }
     }
 }
 
@@ -123,40 +209,51 @@ pub fn event(value: &Value) -> Bytes {
 }
 
 /// A whole answer in one object.
-pub fn whole(envelope: &Envelope, pieces: &[Piece], usage: Option<Usage>) -> Value {
+pub fn whole(envelope: &Envelope, pieces: &[Piece], usage: Option<Usage>) -> Bytes {
     let Envelope { id, created, model } = envelope;
-    let mut choices: BTreeMap<u32, Message> = BTreeMap::new();
+    let mut messages: BTreeMap<u32, Message<'_>> = BTreeMap::new();
     for piece in pieces {
-        match piece {
-            Piece::Text {
-                choice,
-                field,
-                text,
-            } => choices.entry(*choice).or_default().text(*field, text),
-            Piece::ToolCall {
-                choice,
-                index,
-                name,
-                arguments,
-            } => {
-                let call = json!({ "id": envelope.call_id(*choice, *index), "type": "function",
-                                   "function": { "name": name, "arguments": arguments } });
-                choices.entry(*choice).or_default().calls.push(call);
-            }
-            Piece::Finish { choice, reason } => {
-                choices.entry(*choice).or_default().reason = Some(*reason)
-            }
-        }
+        messages
+            .entry(piece.choice())
+            .or_default()
+            .add(envelope, piece);
     }
-    let choices: Vec<_> = choices
-        .into_iter()
-        .map(|(index, message)| message.into_json(index))
-        .collect();
-    let mut answer = json!({ "id": id, "object": "chat.completion", "created": created, "model": model, "choices": choices });
-    if let (Some(usage), Value::Object(fields)) = (usage.filter(|u| !u.estimated), &mut answer) {
-        fields.insert("usage".to_owned(), usage_json(usage));
-    }
-    answer
+    let choices = messages.into_iter().map(|(index, message)| Choice {
+        index,
+        finish_reason: message.reason.map(Reason::as_str),
+        message,
+        logprobs: (),
+    });
+    let answer = Completion {
+        id,
+        object: "chat.completion",
+        created: *created,
+        model,
+        choices: choices.collect(),
+        usage: usage.filter(|u| !u.estimated).map(Tokens::of),
+    };
+    let mut out = Vec::new();
+    write_json(&mut out, &answer);
+    out.into()
+}
+
+#[derive(Serialize)]
+struct Completion<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: Vec<Choice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Tokens>,
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    index: u32,
+    message: Message<'a>,
+    logprobs: (),
+    finish_reason: Option<&'static str>,
 }
 
 /// The list of models.
@@ -174,55 +271,82 @@ pub fn error(message: &str, kind: &str, param: Option<&str>, code: &str) -> Valu
 }
 
 /// The texts of one choice, put together.
-#[derive(Default)]
-struct Message {
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
     content: Option<String>,
-    reasoning: Option<String>,
     refusal: Option<String>,
-    calls: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Call<'a>>,
+    #[serde(skip)]
     reason: Option<Reason>,
 }
 
-impl Message {
-    fn text(&mut self, field: TextField, text: &str) {
-        let place = match field {
-            TextField::Content => &mut self.content,
-            TextField::Reasoning => &mut self.reasoning,
-            TextField::Refusal => &mut self.refusal,
-        };
-        place.get_or_insert_default().push_str(text);
-    }
-
-    fn into_json(self, index: u32) -> Value {
-        let mut message =
-            json!({ "role": "assistant", "content": self.content, "refusal": self.refusal });
-        if let Value::Object(fields) = &mut message {
-            if let Some(reasoning) = self.reasoning {
-                fields.insert("reasoning_content".to_owned(), reasoning.into());
-            }
-            if !self.calls.is_empty() {
-                fields.insert("tool_calls".to_owned(), self.calls.into());
-            }
+impl Default for Message<'_> {
+    fn default() -> Self {
+        Message {
+            role: "assistant",
+            content: None,
+            refusal: None,
+            reasoning_content: None,
+            tool_calls: Vec::new(),
+            reason: None,
         }
-        json!({ "index": index, "message": message, "logprobs": null, "finish_reason": self.reason.map(Reason::as_str) })
     }
 }
 
-fn key_of(field: TextField) -> &'static str {
-    match field {
-        TextField::Content => "content",
-        TextField::Reasoning => "reasoning_content",
-        TextField::Refusal => "refusal",
+impl<'a> Message<'a> {
+    fn add(&mut self, envelope: &Envelope, piece: &'a Piece) {
+        match piece {
+            Piece::Text { field, text, .. } => {
+                let place = match field {
+                    TextField::Content => &mut self.content,
+                    TextField::Reasoning => &mut self.reasoning_content,
+                    TextField::Refusal => &mut self.refusal,
+                };
+                place.get_or_insert_default().push_str(text);
+            }
+            Piece::ToolCall {
+                choice,
+                index,
+                name,
+                arguments,
+            } => {
+                let id = envelope.call_id(*choice, *index);
+                self.tool_calls.push(Call::new(None, id, name, arguments));
+            }
+            Piece::Finish { reason, .. } => self.reason = Some(*reason),
+        }
     }
 }
 
-fn usage_json(usage: Usage) -> Value {
-    let total = usage.input.saturating_add(usage.output);
-    json!({ "prompt_tokens": usage.input, "completion_tokens": usage.output, "total_tokens": total })
+#[derive(Serialize)]
+struct Tokens {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
 }
 
-fn write_event(out: &mut Vec<u8>, value: &Value) {
+impl Tokens {
+    fn of(usage: Usage) -> Tokens {
+        Tokens {
+            prompt_tokens: usage.input,
+            completion_tokens: usage.output,
+            total_tokens: usage.input.saturating_add(usage.output),
+        }
+    }
+}
+
+fn write_event(out: &mut Vec<u8>, value: &impl Serialize) {
     out.extend_from_slice(b"data: ");
-    out.extend_from_slice(value.to_string().as_bytes());
+    write_json(out, value);
     out.extend_from_slice(b"\n\n");
+}
+
+/// Everything written here is strings and numbers, and a vector takes all of it: there is nothing to fail.
+fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
+    let written = serde_json::to_writer(out, value);
+    debug_assert!(written.is_ok(), "{written:?}");
 }

@@ -124,7 +124,7 @@ async fn whole(gw: &Gateway, screened: Screened, trail: Trail) -> Response<Body>
     let envelope = deliver::envelope(gw, &screened, &trail);
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
     match deliver::whole(screened, &envelope, trail).await {
-        Ok(answer) => json_response(gw, StatusCode::OK, id, &answer, decision, Some(&dropped)),
+        Ok(answer) => json_response(gw, StatusCode::OK, id, answer, decision, Some(&dropped)),
         Err(refusal) => {
             let told = describe(&refusal, gw, id);
             gw.metrics.refused(&told);
@@ -135,12 +135,12 @@ async fn whole(gw: &Gateway, screened: Screened, trail: Trail) -> Response<Body>
 
 async fn listed(gw: &Gateway, names: Vec<String>, trail: Trail) -> Response<Body> {
     let (id, decision) = (trail.id(), trail.decision());
-    let list = openai::models(&names);
+    let list = Bytes::from(openai::models(&names).to_string());
     match trail
         .serve(u32::try_from(names.len()).unwrap_or(u32::MAX))
         .await
     {
-        Ok(()) => json_response(gw, StatusCode::OK, id, &list, decision, None),
+        Ok(()) => json_response(gw, StatusCode::OK, id, list, decision, None),
         Err(refusal) => error_response(gw, id, &describe(&refusal, gw, id), None),
     }
 }
@@ -440,7 +440,8 @@ fn error_response(
     dropped: Option<&Dropped>,
 ) -> Response<Body> {
     log(told, id);
-    let mut response = json_response(gw, told.status, id, &told.body(), "refuse", dropped);
+    let body = Bytes::from(told.body().to_string());
+    let mut response = json_response(gw, told.status, id, body, "refuse", dropped);
     let headers = response.headers_mut();
     for (name, value) in &told.headers {
         headers.insert(name.clone(), HeaderValue::from_static(value));
@@ -459,11 +460,11 @@ fn json_response(
     gw: &Gateway,
     status: StatusCode,
     id: Uuid,
-    body: &Value,
+    body: Bytes,
     decision: &'static str,
     dropped: Option<&Dropped>,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::from(Bytes::from(body.to_string())));
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -1,7 +1,7 @@
 //! No record, no release: what cannot be written down does not happen, and the log says afterwards what it missed.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -355,16 +355,23 @@ async fn faults_that_come_and_go_under_load_lose_and_invent_nothing() {
     let (gateway, faults) = TestGateway::new().backend(&llama).failing_on_command();
     let gateway = Arc::new(gateway.start().await);
     let replies: Arc<Mutex<Vec<Reply>>> = Arc::default();
+    let over = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..8)
         .map(|number| {
-            let (gateway, replies) = (gateway.clone(), replies.clone());
+            let (gateway, replies, over) = (gateway.clone(), replies.clone(), over.clone());
             beside(async move {
-                for round in 0..12 {
+                // Each asks once more after the last fault.
+                for round in 0.. {
+                    let last = over.load(Ordering::SeqCst);
                     let reply = match (number + round) % 2 {
                         0 => gateway.chat(ME, "hello").await,
                         _ => gateway.chat_streamed(ME, "hello").await,
                     };
                     replies.lock().unwrap().push(reply);
+                    if last {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             })
         })
@@ -376,13 +383,14 @@ async fn faults_that_come_and_go_under_load_lose_and_invent_nothing() {
         faults.clear();
         works_again(&gateway).await;
     }
+    over.store(true, Ordering::SeqCst);
     for client in clients {
         within("a client", client).await.unwrap();
     }
     let replies = Arc::into_inner(replies).unwrap().into_inner().unwrap();
     let failed = replies.iter().filter(|reply| reply.status() == 503).count();
     assert!(
-        replies.len() == 96 && failed < 96,
+        failed > 0 && replies.len() >= failed + 8,
         "{failed} of {} failed",
         replies.len()
     );

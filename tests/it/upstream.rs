@@ -591,11 +591,9 @@ async fn a_server_that_is_not_there_is_an_upstream_failure() {
 
 #[tokio::test]
 async fn what_comes_after_the_end_is_not_part_of_the_answer() {
-    let more = [
-        event(r#"{"choices":[{"index":0,"delta":{"content":"vendorwords"}}]}"#),
-        event("vendorwords"),
-    ]
-    .concat();
+    // In the chunk of the end mark itself, and after it.
+    let more = r#"{"choices":[{"index":0,"delta":{"content":"vendorwords"}}]}"#;
+    let end = format!("data: [DONE]\n\ndata: {more}\n\n");
     let usage = event(
         r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}}"#,
     );
@@ -603,8 +601,8 @@ async fn what_comes_after_the_end_is_not_part_of_the_answer() {
         some_words(),
         sse_chunk(&stop()),
         usage,
-        event("[DONE]"),
-        more,
+        http_chunk(end.as_bytes()),
+        event("vendorwords"),
         b"0\r\n\r\n".to_vec(),
     ]
     .concat();
@@ -622,7 +620,10 @@ async fn what_comes_after_the_end_is_not_part_of_the_answer() {
         "{}",
         reply.text()
     );
-    gateway.stop().await.check();
+    let id = reply.header("x-request-id").to_owned();
+    let log = gateway.stop().await;
+    log.check();
+    assert_eq!(log.about(&id)[1]["spoke_after_end"], true);
 }
 
 #[tokio::test]
@@ -657,9 +658,12 @@ async fn what_the_vendor_adds_to_an_answer_is_stripped() {
         reply.headers()
     );
     assert_eq!(reply.json()["model"], "llama-3.3-70b");
+    let id = reply.header("x-request-id").to_owned();
     let log = gateway.stop().await;
     log.check();
     assert!(!log.raw_text().contains(VENDOR));
+    // The choice's `vendor` and `logprobs`, three of its message, two of the document.
+    assert_eq!(log.about(&id)[1]["stripped"], 7);
 }
 
 #[tokio::test]

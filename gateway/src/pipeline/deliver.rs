@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -35,7 +34,7 @@ pub async fn whole(
     mut screened: Screened,
     envelope: &Envelope,
     mut trail: Trail,
-) -> Result<Value, Refusal> {
+) -> Result<Bytes, Refusal> {
     let ending = loop {
         match screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
             Step::Release(pieces) => trail.shows(pieces),
@@ -138,19 +137,34 @@ impl Delivery {
             }
         };
         // The client may be gone by now, or not read; the outcome is recorded either way.
-        let deadline = Deadline::after(TAIL_TIME_MAX);
-        let _ = deadline.limit(self.client.send(Part::Data(tail))).await;
-        let _ = deadline.limit(self.client.send(Part::End)).await;
+        let _ = Deadline::after(TAIL_TIME_MAX)
+            .limit(finish(&self.client, tail))
+            .await;
     }
 
     async fn gone(self) {
         let Delivery {
             screened, trail, ..
         } = self;
-        let report = screened.report();
+        let (report, remarks) = (screened.report(), screened.remarks());
         drop(screened); // cancels the upstream before anything else is waited for
-        trail.gone(&report).await;
+        trail.gone(&report, remarks).await;
     }
+}
+
+/// Hands over the tail and the end: together to a client that keeps up, one after the other to one that is behind.
+async fn finish(
+    client: &mpsc::Sender<Part>,
+    tail: Bytes,
+) -> Result<(), mpsc::error::SendError<Part>> {
+    let keeps_up = client.capacity() == client.max_capacity();
+    client.send(Part::Data(tail)).await?;
+    if !keeps_up {
+        // All places are free once all parts were taken.
+        let taken = client.reserve_many(client.max_capacity()).await;
+        drop(taken);
+    }
+    client.send(Part::End).await
 }
 
 /// The event that ends a stream in failure. SDKs raise it as an error; a missing `[DONE]` they would not notice.

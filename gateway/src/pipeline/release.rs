@@ -68,6 +68,17 @@ pub enum Piece {
     },
 }
 
+impl Piece {
+    /// Which choice it belongs to.
+    pub fn choice(&self) -> u32 {
+        match self {
+            Piece::Text { choice, .. }
+            | Piece::ToolCall { choice, .. }
+            | Piece::Finish { choice, .. } => *choice,
+        }
+    }
+}
+
 /// Why a choice ended, as it is told downstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -195,6 +206,11 @@ impl Screened {
     /// Every check that ran on this answer so far.
     pub fn report(&self) -> Report {
         self.screen.report()
+    }
+
+    /// What the upstream said that nobody asked for.
+    pub fn remarks(&self) -> backends::Remarks {
+        self.asked.answer.remarks()
     }
 
     /// What was asked for.

@@ -7,10 +7,13 @@
 use aws_lc_rs::digest::{self, Digest};
 use backends::{Chat, ResponseFormat, ToolChoice};
 use guardrails::{Origin, Span};
+use serde::Serialize;
 
-/// One guarded text, borrowed.
+/// One guarded text, borrowed. As JSON, how it is kept: its path and itself.
+#[derive(Serialize)]
 pub struct Text<'c> {
     /// Who it comes from.
+    #[serde(skip)]
     pub origin: Origin,
     /// Its contract path, such as `messages[3].content[0].text`.
     pub path: String,

@@ -15,7 +15,7 @@ use audit::{
     Intent, Outcome, OutcomeStatus, Pending, Receipt, Refusal as RefusalEntry, RefusalKind,
     RequestId, Reservation, Served,
 };
-use backends::Chat;
+use backends::{Chat, Remarks};
 use guardrails::{Action, Report};
 use policy::{Denied, Permit, Policy};
 use tokio::sync::OwnedSemaphorePermit;
@@ -116,6 +116,7 @@ struct Facts {
     action: Action,
     finish: Vec<audit::Name>,
     tokens: Option<audit::Tokens>,
+    upstream: Remarks,
     first_byte_ms: Option<u32>,
     ending: Option<OutcomeStatus>,
 }
@@ -239,6 +240,7 @@ impl Trail {
     /// Notes what was checked on the answer, and how it ended.
     pub fn note_answer(&mut self, screened: &Screened, ending: &Ending) {
         self.facts.answer_checks = entries::checks(&screened.report());
+        self.facts.upstream = screened.remarks();
         self.facts.finish = entries::finish(&ending.tail);
         self.facts.tokens = ending.usage.map(entries::tokens);
         self.facts.ending = Some(match &ending.how {
@@ -333,8 +335,9 @@ impl Trail {
     }
 
     /// The client left while the answer was on its way. Waits for the record, since nobody else waits for it.
-    pub async fn gone(mut self, report: &Report) {
+    pub async fn gone(mut self, report: &Report, upstream: Remarks) {
         self.facts.answer_checks = entries::checks(report);
+        self.facts.upstream = upstream;
         self.gw.metrics.answered(self.decision(), "client_gone");
         // There is nobody left to tell.
         let _ = self.finish(End::well(OutcomeStatus::ClientGone, 0)).await;
@@ -411,6 +414,8 @@ impl Trail {
             ms_total: self.elapsed_ms(),
             ms_first_byte: self.facts.first_byte_ms,
             released_bytes: self.transcript.bytes(),
+            stripped: u32::try_from(self.facts.upstream.stripped).unwrap_or(u32::MAX),
+            spoke_after_end: self.facts.upstream.spoke_after_end,
             // The log knows the intent's true place.
             ..Outcome::bare(self.request_id(), audit::EntryIndex(0), end.status)
         }
@@ -479,6 +484,7 @@ impl Facts {
             action: Action::Allow,
             finish: Vec::new(),
             tokens: None,
+            upstream: Remarks::default(),
             first_byte_ms: None,
             ending: None,
         }

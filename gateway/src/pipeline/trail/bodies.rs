@@ -3,12 +3,13 @@
 
 use audit::{Body, Direction};
 use backends::{Chat, TextField};
+use serde::Serialize;
 use serde_json::json;
 
 use super::Facts;
 use crate::pipeline::ingest::Dropped;
 use crate::pipeline::release::Piece;
-use crate::pipeline::texts;
+use crate::pipeline::texts::{self, Text};
 use crate::refusal::Refusal;
 
 /// Pieces that were shown, or are about to be.
@@ -61,68 +62,97 @@ impl Transcript {
         if self.pieces.is_empty() {
             return None;
         }
-        let shown: Vec<_> = self.pieces.iter().map(described).collect();
-        Some(Body {
-            direction: Direction::Response,
-            plaintext: json!({ "answer": shown }).to_string().into_bytes(),
-        })
+        let shown = Answered {
+            answer: self.pieces.iter().map(Shown::of).collect(),
+        };
+        Some(body(Direction::Response, &shown))
     }
 }
 
-fn described(piece: &Piece) -> serde_json::Value {
-    match piece {
-        Piece::Text {
-            choice,
-            field,
-            text,
-        } => {
-            let field = match field {
-                TextField::Content => "content",
-                TextField::Reasoning => "reasoning_content",
-                TextField::Refusal => "refusal",
-            };
-            json!({ "choice": choice, field: text })
+#[derive(Serialize)]
+struct Answered<'p> {
+    answer: Vec<Shown<'p>>,
+}
+
+/// A piece as it is kept.
+#[derive(Default, Serialize)]
+struct Shown<'p> {
+    choice: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_content: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'static str>,
+}
+
+impl Shown<'_> {
+    fn of(piece: &Piece) -> Shown<'_> {
+        let mut shown = Shown {
+            choice: piece.choice(),
+            ..Shown::default()
+        };
+        match piece {
+            Piece::Text { field, text, .. } => {
+                let place = match field {
+                    TextField::Content => &mut shown.content,
+                    TextField::Reasoning => &mut shown.reasoning_content,
+                    TextField::Refusal => &mut shown.refusal,
+                };
+                *place = Some(text);
+            }
+            Piece::ToolCall {
+                name, arguments, ..
+            } => {
+                shown.tool = Some(name);
+                shown.arguments = Some(arguments);
+            }
+            Piece::Finish { reason, .. } => shown.finish_reason = Some(reason.as_str()),
         }
-        Piece::ToolCall {
-            choice,
-            name,
-            arguments,
-            ..
-        } => {
-            json!({ "choice": choice, "tool": name, "arguments": arguments })
-        }
-        Piece::Finish { choice, reason } => {
-            json!({ "choice": choice, "finish_reason": reason.as_str() })
-        }
+        shown
     }
 }
 
 /// What goes upstream: every text of the chat with its path.
 pub(super) fn request(chat: &Chat, dropped: &Dropped) -> Body {
-    let texts: Vec<_> = texts::texts(chat)
-        .iter()
-        .map(|t| json!({ "path": t.path, "text": t.text }))
-        .collect();
-    let body = json!({ "model": chat.model, "texts": texts, "dropped": dropped.names });
+    #[derive(Serialize)]
+    struct Asked<'c> {
+        model: &'c str,
+        texts: Vec<Text<'c>>,
+        dropped: &'c [String],
+    }
+    let asked = Asked {
+        model: &chat.model,
+        texts: texts::texts(chat),
+        dropped: &dropped.names,
+    };
+    body(Direction::Request, &asked)
+}
+
+/// Strings, numbers and lists of them: nothing that JSON could not hold.
+fn body(direction: Direction, content: &impl Serialize) -> Body {
     Body {
-        direction: Direction::Request,
-        plaintext: body.to_string().into_bytes(),
+        direction,
+        plaintext: serde_json::to_vec(content).unwrap_or_default(),
     }
 }
 
 /// What a refused caller wrote that has no place in an entry.
 pub(super) fn refused(facts: &Facts) -> Body {
     let cut = |text: &str| text.chars().take(TYPED_CHARS_MAX).collect::<String>();
-    let body = json!({
+    let typed = json!({
         "method": cut(&facts.method),
         "url": cut(&facts.path),
         "model": facts.model_asked.as_deref().map(cut),
         "dropped": facts.dropped.names,
     });
-    Body {
-        direction: Direction::Request,
-        plaintext: body.to_string().into_bytes(),
-    }
+    body(Direction::Request, &typed)
 }
 
 /// What the model server said about its failure.
@@ -131,12 +161,8 @@ pub(super) fn said(refusal: &Refusal) -> Option<Body> {
         return None;
     };
     let words = error.detail();
-    let body = json!({ "upstream_said": words.expose() });
-    let plaintext = body.to_string().into_bytes();
-    (!words.is_empty()).then_some(Body {
-        direction: Direction::Response,
-        plaintext,
-    })
+    let said = || json!({ "upstream_said": words.expose() });
+    (!words.is_empty()).then(|| body(Direction::Response, &said()))
 }
 
 /// Of each thing a refused caller wrote, this much is kept.
