@@ -38,18 +38,30 @@ impl Archive<'_> {
     /// The checkpoint and its note; none for a log that has not published yet. Without a key the
     /// signature is not looked at.
     pub(crate) fn checkpoint(&self, key: Option<&VerifyKey>) -> Result<Option<Checkpoint>, Damage> {
+        let note = self.note(key)?;
+        Ok(note.map(|(checkpoint, _)| checkpoint))
+    }
+
+    /// The same, and the note as it stands.
+    pub(crate) fn note(
+        &self,
+        key: Option<&VerifyKey>,
+    ) -> Result<Option<(Checkpoint, String)>, Damage> {
         let path = self.dir.join(CHECKPOINT);
         let bytes = match self.storage.read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|error| Damage::unreadable(&path, &error))?,
         };
-        let checkpoint = String::from_utf8(bytes)
-            .map_err(|_| BadCheckpoint::Malformed)
-            .and_then(|note| match key {
+        let read = |note: String| {
+            let checkpoint = match key {
                 Some(key) => Checkpoint::open(&note, key),
                 None => Checkpoint::read(&note),
-            });
-        checkpoint
+            };
+            checkpoint.map(|checkpoint| (checkpoint, note))
+        };
+        String::from_utf8(bytes)
+            .map_err(|_| BadCheckpoint::Malformed)
+            .and_then(read)
             .map(Some)
             .map_err(|bad| Damage::new(&path, DamageKind::Checkpoint(bad)))
     }
@@ -111,6 +123,16 @@ impl Archive<'_> {
             true => Ok(hashes.to_vec()),
             false => Err(Damage::new(&tile.path, DamageKind::Length)),
         }
+    }
+
+    /// The last entry of the tree of `size` leaves.
+    pub(crate) fn last_leaf(&self, size: u64) -> Result<Option<Vec<u8>>, Damage> {
+        let Some(last) = size.checked_sub(1) else {
+            return Ok(None);
+        };
+        let tile = self.tile(None, last / WIDTH, size)?;
+        let leaf = leaves(&tile.bytes).filter_map(Result::ok).last();
+        Ok(leaf.map(|(_, leaf)| leaf.to_vec()))
     }
 
     /// A published body, as sealed.

@@ -31,7 +31,10 @@ impl Spot {
     }
 }
 
+/// The folder of the volumes, below the log's own.
+pub(crate) const CONTENT: &str = "content";
+
 /// The volume's path below the log's folder.
 pub(crate) fn volume_path(vol: u32) -> PathBuf {
-    PathBuf::from(format!("content/{vol:08}"))
+    PathBuf::from(format!("{CONTENT}/{vol:08}"))
 }

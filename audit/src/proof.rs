@@ -7,11 +7,16 @@
 use std::path::Path;
 
 use crate::archive::Archive;
+use crate::checkpoint::Checkpoint;
 use crate::entry::EntryIndex;
 use crate::merkle::{Frontier, Hash, node_hash};
 use crate::storage::DiskStorage;
 use crate::tail::Damage;
 use crate::tiles::WIDTH;
+
+mod text;
+
+pub use text::{BadProof, check_inclusion_text};
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
@@ -51,22 +56,81 @@ pub fn prove_consistency(dir: &Path, old: u64, new: u64) -> Result<Vec<[u8; 32]>
     })
 }
 
+/// The proof that an entry is in the log, for somebody who has nothing but the log's public key: a
+/// C2SP tlog-proof, which holds the checkpoint too.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn inclusion_text(dir: &Path, index: EntryIndex) -> Result<String, ProofError> {
+    with_published(dir, |tree, note| {
+        let path = match index.0 < tree.published {
+            true => tree.path(index.0, 0, tree.published)?,
+            false => return Err(ProofError::Range(tree.published)),
+        };
+        Ok(text::inclusion(index.0, &path, note))
+    })
+}
+
+/// The proof that the log still begins with what an older checkpoint stands for, and the checkpoint
+/// that it leads to: the body of a C2SP tlog-witness `add-checkpoint` request.
+///
+/// # Errors
+/// [`ProofError`]; `Range` when the older checkpoint is of a longer log.
+pub fn consistency_text(dir: &Path, old: &Checkpoint) -> Result<String, ProofError> {
+    with_published(dir, |tree, note| {
+        let proof = match old.size {
+            0 => Vec::new(),
+            size if size == tree.published => Vec::new(),
+            size if size < tree.published => tree.shared(size, 0, tree.published, true)?,
+            _ => return Err(ProofError::Range(tree.published)),
+        };
+        Ok(text::consistency(old.size, &proof, note))
+    })
+}
+
 fn with_tree<R>(
     dir: &Path,
     size: u64,
-    prove: impl FnOnce(&Tree<'_>) -> Result<R, ProofError>,
+    prove: impl Fn(&Tree<'_>) -> Result<R, ProofError>,
+) -> Result<R, ProofError> {
+    with_published(dir, |tree, _| match size <= tree.published {
+        true => prove(tree),
+        false => Err(ProofError::Range(tree.published)),
+    })
+}
+
+/// Proves from the published tree and its note. A log that is being written may replace its last
+/// tiles meanwhile: then there is a newer checkpoint, and it is begun again from that.
+fn with_published<R>(
+    dir: &Path,
+    prove: impl Fn(&Tree<'_>, &str) -> Result<R, ProofError>,
 ) -> Result<R, ProofError> {
     let storage = DiskStorage::existing(dir).map_err(|error| Damage::unreadable(dir, &error))?;
     let archive = Archive {
         storage: &storage,
         dir,
     };
-    let published = archive
-        .checkpoint(None)?
-        .map_or(0, |checkpoint| checkpoint.size);
-    match size <= published {
-        true => prove(&Tree { archive, published }),
-        false => Err(ProofError::Range(published)),
+    let mut found = archive.note(None)?;
+    loop {
+        let Some((checkpoint, note)) = &found else {
+            return Err(ProofError::Range(0));
+        };
+        let tree = Tree {
+            archive: Archive {
+                storage: &storage,
+                dir,
+            },
+            published: checkpoint.size,
+        };
+        let proved = prove(&tree, note);
+        if !matches!(proved, Err(ProofError::Damage(_))) {
+            return proved;
+        }
+        let newer = archive.note(None)?;
+        if newer == found {
+            return proved;
+        }
+        found = newer;
     }
 }
 

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use crate::merkle::{Frontier, Hash};
 
+/// The folder of all tiles, below the log's own.
+pub(crate) const TILES: &str = "tile";
 /// Hashes in a full tile, entries in a full bundle.
 pub(crate) const WIDTH: u64 = 256;
 const HEIGHT: u32 = 8;
@@ -33,8 +35,8 @@ impl TileId {
     /// The path below the log's folder.
     pub(crate) fn path(&self) -> PathBuf {
         let folder = match self.level {
-            Some(level) => format!("tile/{level}/"),
-            None => String::from("tile/entries/"),
+            Some(level) => format!("{TILES}/{level}/"),
+            None => format!("{TILES}/entries/"),
         };
         let mut groups = vec![format!("{:03}", self.number % 1000)];
         let mut rest = self.number / 1000;
