@@ -7,7 +7,7 @@
 //! {"type":"req.deny","ts":1790000000000000000,"boot":"5bd1e8d3a9b1c204","n":17,
 //!  "body":[{"dir":"request","epoch":"90b1…","commit":"5c04…","ct":"77aa…","vol":0,"at":4096,"len":345}],
 //!  "req":"01998a5e-…","op":"chat_completions","src":{"ip":"10.0.0.7","port":53211,"listener":"data"},
-//!  "http":403,"code":"access_denied","stage":"authorize","checks":[],"dropped":0}
+//!  "http":403,"code":"access_denied","stage":"authorize","reason":"no_rule","checks":[],"dropped":0}
 //! ```
 //!
 //! Invariants, all of them re-checked by [`parse`] on every stored leaf:
@@ -39,6 +39,9 @@ pub const ENTRY_BYTES_MAX: usize = 65_535;
 
 /// The most hits listed by one [`Check`]; the rest are counted in `more`.
 pub const HITS_MAX: usize = 16;
+
+/// The most scores listed by one [`Check`].
+pub const SCORES_MAX: usize = 16;
 
 /// The most bodies one entry refers to.
 pub const BODIES_MAX: usize = 8;
@@ -159,6 +162,12 @@ pub struct PolicyRef {
     /// The registered purpose of use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Name>,
+    /// The authority record on which the purpose rests, if it needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Name>,
+    /// The rule did not match: it came nearest to permitting.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub nearest: bool,
 }
 
 /// Which text was checked.
@@ -226,6 +235,24 @@ pub struct Check {
     /// Hits that are not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u32,
+    /// Classifiers: the highest score for each label that a rule asked about, whatever the verdict; at
+    /// most [`SCORES_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<LabelScore>,
+}
+
+/// A classifier's highest score for one label, and what one rule makes of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelScore {
+    /// The label.
+    pub label: Name,
+    /// The rule that asked.
+    pub rule: Name,
+    /// Score times 10,000, 0..=10,000.
+    pub score: u16,
+    /// The rule's threshold times 10,000, 0..=10,000.
+    pub threshold: u16,
 }
 
 /// One finding. It says where and what kind, never the matched text.
@@ -432,7 +459,10 @@ pub struct Refusal {
     pub code: Name,
     /// The pipeline stage that refused.
     pub stage: Name,
-    /// The rule that refused, if one did.
+    /// What was decisive for a denial of access: `assurance`, `label_above_clearance`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Name>,
+    /// The rule that refused, or that came nearest to permitting, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRef>,
     /// What was checked.

@@ -55,6 +55,8 @@ pub(crate) fn policy() -> PolicyRef {
         line: 12,
         profile: name("default"),
         purpose: Some(name("payroll-assist")),
+        authority: None,
+        nearest: false,
     }
 }
 
@@ -82,6 +84,7 @@ pub(crate) fn check(hits: usize) -> Check {
         action: Action::Redact,
         hits: vec![hit; hits],
         more: 0,
+        scores: Vec::new(),
     }
 }
 
@@ -128,6 +131,7 @@ pub(crate) fn refusal(n: u64) -> Refusal {
         http: 403,
         code: name("access_denied"),
         stage: name("authorize"),
+        reason: Some(name("rule")),
         policy: Some(policy()),
         checks: Vec::new(),
         dropped: 1,

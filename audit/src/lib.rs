@@ -13,6 +13,7 @@
 //! | `publisher` | tiles, volumes, checkpoints: derived, off the commit path |
 //! | `recover`, `tail` | what a crash can leave, and how it is put right |
 //! | `verify` | the whole log checked from its files alone |
+//! | `survey`, `examine` | how a log stands, and whether a disk is fit for one |
 //! | `merkle`, `tiles`, `proof` | the RFC 6962 tree and its C2SP layout |
 //! | `checkpoint`, `seal`, `keyfile` | signatures, sealed bodies, keys |
 //! | `storage`, `clock` | the seams: disk and time, and their fakes |
@@ -54,6 +55,7 @@ mod clock;
 mod content;
 mod desk;
 pub mod entry;
+mod examine;
 #[cfg(test)]
 mod fixtures;
 #[cfg(feature = "fuzzing")]
@@ -72,6 +74,7 @@ mod settings;
 mod simulation;
 mod storage;
 mod storekeeper;
+mod survey;
 mod tail;
 mod tiles;
 #[cfg(test)]
@@ -84,16 +87,21 @@ pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, Verify
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
-    FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Intent, LibraryLoad, Name, Op, Outcome,
-    OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind, RequestId,
-    Served, Source, Stage, Start, Tokens, Verdict, Who,
+    FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Intent, LabelScore, LibraryLoad, Name, Op,
+    Outcome, OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind,
+    RequestId, SCORES_MAX, Served, Source, Stage, Start, Tokens, Verdict, Who,
 };
+pub use examine::{Examination, Fitness, examine};
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
 pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
-pub use proof::{ProofError, prove_consistency, prove_inclusion};
+pub use proof::{
+    BadProof, ProofError, check_inclusion_text, consistency_text, inclusion_text,
+    prove_consistency, prove_inclusion,
+};
 pub use recover::{OpenError, Recovery, Remains};
 pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
 pub use settings::Settings;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};
+pub use survey::{Survey, survey};
 pub use tail::{Damage, DamageKind};
 pub use verify::{Proof, VerifyOptions, verify};

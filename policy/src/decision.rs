@@ -189,6 +189,15 @@ pub struct Denied {
 }
 
 impl Denied {
+    /// Whether [`Denied::rule`] is a deny row that refuses, and not an allow row that came nearest.
+    #[must_use]
+    pub fn by_rule(&self) -> bool {
+        matches!(
+            self.reason,
+            DenyReason::Rule | DenyReason::Suspended | DenyReason::PurposeForbidden
+        )
+    }
+
     pub(crate) fn because(reason: DenyReason, rule: Option<RuleRef>) -> Self {
         Self { rule, reason }
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{
     BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event, FINISH_MAX,
     HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind, RequestId,
-    Restored, Served, Tag,
+    Restored, SCORES_MAX, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -326,6 +326,7 @@ impl Entry {
         }
         for check in self.checks().into_iter().flatten() {
             keep_hits(check, HITS_MAX);
+            check.scores.truncate(SCORES_MAX);
         }
     }
 

@@ -1,5 +1,7 @@
 //! What is remembered is what would be decided again, and no more of it than the bound.
 
+use casbin::CoreApi as _;
+
 use super::*;
 use crate::tests::support::{Bundle, NOW, chat};
 use crate::*;

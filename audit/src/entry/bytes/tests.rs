@@ -165,7 +165,7 @@ fn an_entry_is_spelled_so() {
             r#""src":{"ip":"10.0.0.7","port":53211,"listener":"data"},"#,
             r#""who":{"principal":"svc:payroll","tenant":"agency/office/mission","credential":"api_key","#,
             r#""on_behalf_of":"oidc:alice@agency.example"},"#,
-            r#""http":403,"code":"access_denied","stage":"authorize","#,
+            r#""http":403,"code":"access_denied","stage":"authorize","reason":"rule","#,
             &format!(r#""policy":{{"digest":"{}","rule":"allow-payroll","file":"tenants/agency/rules.csv","#, hex("07", 32)),
             r#""line":12,"profile":"default","purpose":"payroll-assist"},"checks":[],"dropped":1}"#,
         ]

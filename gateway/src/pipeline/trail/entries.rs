@@ -1,12 +1,12 @@
 //! From the words of the other crates into the words of the log. Here, once: the four leaves do not know each other.
 
 use audit::{
-    Check, CredentialKind, FieldPath, FieldPattern, Hit, Name, OutcomeStatus, PolicyRef, Tokens,
-    Verdict, Who,
+    Check, CredentialKind, FieldPath, FieldPattern, Hit, LabelScore, Name, OutcomeStatus,
+    PolicyRef, Tokens, Verdict, Who,
 };
 use backends::{Failure, Usage};
 use guardrails::{Finding, Report};
-use policy::RuleRef;
+use policy::{Denied, Permit, RuleRef};
 
 use crate::pipeline::authenticate::{Caller, Credential};
 use crate::pipeline::release::Piece;
@@ -26,19 +26,35 @@ pub(super) fn who(caller: &Caller) -> Option<Who> {
     })
 }
 
-pub(super) fn policy_ref(
-    digest: &str,
-    rule: &RuleRef,
-    profile: &str,
-    purpose: Option<&str>,
-) -> Option<PolicyRef> {
+/// The rule that permits, with all that it rests on.
+pub(super) fn permitted(permit: &Permit) -> Option<PolicyRef> {
+    Some(PolicyRef {
+        profile: Name::new(permit.profile())?,
+        purpose: Name::new(permit.purpose()),
+        authority: permit.authority().and_then(Name::new),
+        ..policy_ref(permit.policy_digest(), permit.rule())?
+    })
+}
+
+/// The deny row that matched, or the allow row that came nearest.
+pub(super) fn denied(digest: &str, denied: &Denied) -> Option<PolicyRef> {
+    let rule = denied.rule.as_ref()?;
+    Some(PolicyRef {
+        nearest: !denied.by_rule(),
+        ..policy_ref(digest, rule)?
+    })
+}
+
+fn policy_ref(digest: &str, rule: &RuleRef) -> Option<PolicyRef> {
     Some(PolicyRef {
         digest: audit::Digest::parse(digest)?,
         rule: Name::new(rule.id())?,
         file: Name::new(&rule.file().to_string_lossy())?,
         line: rule.line(),
-        profile: Name::new(profile)?,
-        purpose: purpose.and_then(Name::new),
+        profile: Name::literal("-"),
+        purpose: None,
+        authority: None,
+        nearest: false,
     })
 }
 
@@ -88,6 +104,16 @@ fn check(check: &guardrails::Check) -> Option<Check> {
         action: action(strongest),
         hits,
         more,
+        scores: check.scores.iter().filter_map(score).collect(),
+    })
+}
+
+fn score(score: &guardrails::LabelScore) -> Option<LabelScore> {
+    Some(LabelScore {
+        label: Name::new(&score.label)?,
+        rule: Name::new(&score.rule)?,
+        score: score.score.ten_thousandths(),
+        threshold: score.threshold.ten_thousandths(),
     })
 }
 

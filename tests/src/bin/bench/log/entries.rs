@@ -57,6 +57,7 @@ fn checks(stage: Stage) -> Result<Vec<Check>, Failed> {
                 action: Action::Allow,
                 hits: Vec::new(),
                 more: 0,
+                scores: Vec::new(),
             })
         })
         .collect()
@@ -88,6 +89,8 @@ pub(crate) fn intent(req: RequestId) -> Result<Intent, Failed> {
             line: 12,
             profile: name("default")?,
             purpose: None,
+            authority: None,
+            nearest: false,
         },
         label: name("CUI")?,
         checks: checks(Stage::Prompt)?,
