@@ -16,6 +16,7 @@ use gateway::{Config, Gateway, Seams, StartError, load};
 use tracing_subscriber::EnvFilter;
 
 mod audit_verbs;
+mod doctor;
 mod keys;
 pub(crate) mod signals;
 
@@ -52,6 +53,16 @@ enum Verb {
     /// The audit log
     #[command(subcommand)]
     Audit(audit_verbs::Verb),
+    Doctor(doctor::Options),
+}
+
+/// Whom a verb prints for.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// Text
+    Human,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -76,6 +87,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Keys(verb) => keys::run(verb),
         Verb::Certs(CertsVerb::Dev { dir, clients }) => certs_dev(&dir, &clients),
         Verb::Audit(verb) => audit_verbs::run(verb),
+        Verb::Doctor(options) => doctor::run(&options),
     }
 }
 

@@ -1,85 +1,24 @@
 //! `portcullis audit …`
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line talks to its terminal"
-)]
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
+
+mod prove;
+mod status;
+mod verify;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Re-derive everything in a log, and name the first thing that is not as it was written
-    Verify {
-        /// The log's folder
-        dir: PathBuf,
-        /// The log's public key, as `serve` prints it at start: `origin+hash+base64`; keep it elsewhere than the log.
-        /// Without it, nothing is proved about who signed the checkpoint
-        #[arg(long, value_name = "VKEY", value_parser = verify_key)]
-        key: Option<audit::VerifyKey>,
-        /// A copy of the log's `checkpoint` file that was kept elsewhere: the log must begin with what it stands for, and
-        /// everything after is checked like the rest
-        #[arg(long, value_name = "CHECKPOINT")]
-        since: Option<PathBuf>,
-    },
+    Status(status::Options),
+    Verify(verify::Options),
+    Prove(prove::Options),
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
-    let Verb::Verify { dir, key, since } = verb;
-    let since = match since.map(|file| kept(&file, key.as_ref())).transpose() {
-        Ok(since) => since,
-        Err(problem) => {
-            eprintln!("{problem}");
-            return ExitCode::from(2);
-        }
-    };
-    let bar = ProgressBar::new(0).with_style(style()); // on a terminal; on a pipe it stays silent
-    let mut progress = |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    };
-    let options = audit::VerifyOptions {
-        vkey: key,
-        since,
-        progress: Some(&mut progress),
-        ..audit::VerifyOptions::default()
-    };
-    let verified = audit::verify(&dir, options);
-    bar.finish_and_clear();
-    match verified {
-        Ok(proof) => {
-            println!("{proof}");
-            ExitCode::SUCCESS
-        }
-        Err(damage) => {
-            eprintln!("{damage}");
-            ExitCode::from(1)
-        }
+    match verb {
+        Verb::Status(options) => status::run(&options),
+        Verb::Verify(options) => verify::run(options),
+        Verb::Prove(options) => prove::run(options),
     }
-}
-
-/// A checkpoint that was kept. With a key it must be signed by it, too.
-fn kept(file: &Path, key: Option<&audit::VerifyKey>) -> Result<audit::Checkpoint, String> {
-    let note =
-        std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let checkpoint = match key {
-        Some(key) => audit::Checkpoint::open(&note, key),
-        None => audit::Checkpoint::read(&note),
-    };
-    checkpoint.map_err(|error| format!("{}: {error}", file.display()))
-}
-
-fn style() -> ProgressStyle {
-    ProgressStyle::with_template(
-        "{wide_bar} {human_pos} of {human_len} entries, {per_sec}, {eta} left",
-    )
-    .unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn verify_key(text: &str) -> Result<audit::VerifyKey, String> {
-    audit::VerifyKey::parse(text).map_err(|error| error.to_string())
 }

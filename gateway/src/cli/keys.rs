@@ -38,6 +38,12 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Ok(config) => config,
         Err(problems) => return super::bad_files(&problems),
     };
+    if !principal.starts_with("svc:") {
+        eprintln!(
+            "error: `{principal}` is no service: people and machines prove themselves with what they hold, not with a key"
+        );
+        return ExitCode::from(78);
+    }
     let known = policy::Policy::load(&config.policy_dir)
         .map(|loaded| loaded.policy.subject(&principal).is_some());
     match known {
