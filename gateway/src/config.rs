@@ -191,6 +191,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Requests in flight; one more is refused.
     pub in_flight_max: usize,
+    /// Of these, how many one principal may have: the rest are for others, however slowly it sends.
+    pub in_flight_per_principal_max: usize,
     /// From the first byte to the last.
     pub request_timeout: Duration,
     /// Answers (`n`) of one request.
@@ -442,6 +444,7 @@ fn limits(mut s: Section<'_>, segment_bytes: u64) -> Limits {
     // What is recorded of a body can be twice as long as it was (escapes), and must fit into half a segment: a longer
     // one would be refused for ever, for want of a record.
     let recordable = segment_bytes / 4;
+    let in_flight_max = s.number("in_flight_max", 512, 1..=100_000);
     let limits = Limits {
         // A 128 k-token prompt is about 0.5 MiB of English; JSON and non-Latin scripts need room.
         body_bytes_max: s.bounded(
@@ -452,7 +455,14 @@ fn limits(mut s: Section<'_>, segment_bytes: u64) -> Limits {
         ) as usize,
         // 4 MiB at 1 Mbit/s are 34 s.
         body_timeout: seconds(&mut s, "body_timeout_s", 60),
-        in_flight_max: s.number("in_flight_max", 512, 1..=100_000) as usize,
+        in_flight_max: in_flight_max as usize,
+        // Half, unless somebody knows better: one busy application leaves room for the others.
+        in_flight_per_principal_max: s.bounded(
+            "in_flight_per_principal_max",
+            in_flight_max.div_ceil(2),
+            1..=in_flight_max,
+            ", `limits.in_flight_max` at most",
+        ) as usize,
         // What the official SDKs wait.
         request_timeout: seconds(&mut s, "request_timeout_s", 600),
         choices_max: s.number("choices_max", 8, 1..=128) as u32,

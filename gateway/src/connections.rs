@@ -92,6 +92,11 @@ impl Connections {
         *counts.entry((reason, source)).or_default() += 1;
     }
 
+    /// Gives back counts that could not be written down: the next summary tells of them.
+    pub fn give_back(&self, reason: Closed, source: IpAddr, n: u64) {
+        *lock(&self.counts).entry((reason, source)).or_default() += n;
+    }
+
     /// Takes the counts.
     pub fn take(&self) -> Vec<(Closed, IpAddr, u64)> {
         std::mem::take(&mut *lock(&self.counts))
@@ -116,11 +121,16 @@ impl Connections {
 
 /// Leading bits of a source that count: /24 of IPv4, /48 of IPv6. Enough to see where a flood comes from.
 pub fn prefix_bits(source: IpAddr) -> u8 {
-    if source.is_ipv4() { 24 } else { 48 }
+    if source.to_canonical().is_ipv4() {
+        24
+    } else {
+        48
+    }
 }
 
 fn prefix(source: IpAddr) -> IpAddr {
-    match source {
+    // What a dual-stack socket calls `::ffff:192.0.2.1` is an IPv4 source.
+    match source.to_canonical() {
         IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) & 0xffff_ff00).into(),
         IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & (u128::MAX << 80)).into(),
     }

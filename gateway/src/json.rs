@@ -124,39 +124,14 @@ impl Json {
     }
 }
 
-/// Where the parser stands, and the first fault that serde's own errors cannot carry.
+/// The first fault that serde's own errors cannot carry, and how many values there were.
 #[derive(Default)]
 struct State {
-    path: RefCell<Vec<Step>>,
     fault: RefCell<Option<JsonFault>>,
     values: Cell<usize>,
 }
 
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
 impl State {
-    fn path(&self) -> String {
-        let mut text = String::new();
-        for step in self.path.borrow().iter() {
-            match step {
-                Step::Key(key) if text.is_empty() => text.push_str(key),
-                Step::Key(key) => text.extend([".", key.as_str()]),
-                Step::Index(index) => text.push_str(&format!("[{index}]")),
-            }
-        }
-        text
-    }
-
-    fn within<T>(&self, step: Step, read: impl FnOnce() -> T) -> T {
-        self.path.borrow_mut().push(step);
-        let value = read();
-        self.path.borrow_mut().pop();
-        value
-    }
-
     fn count<E: serde::de::Error>(&self) -> Result<(), E> {
         self.values.set(self.values.get() + 1);
         if self.values.get() > VALUES_MAX {
@@ -169,6 +144,14 @@ impl State {
         let message = E::custom(&fault);
         self.fault.borrow_mut().get_or_insert(fault);
         message
+    }
+
+    /// On its way out, a repeated key learns from each container where it stands; nobody keeps a path in case.
+    fn within(&self, step: &str) {
+        if let Some(JsonFault::DuplicateKey { path }) = &mut *self.fault.borrow_mut() {
+            let joint = if path.starts_with('[') { "" } else { "." };
+            *path = format!("{step}{joint}{path}");
+        }
     }
 }
 
@@ -239,9 +222,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let inner = self.deeper::<A::Error>()?;
         let mut read = Vec::new();
-        while let Some(item) = self
-            .state
-            .within(Step::Index(read.len()), || items.next_element_seed(inner))?
+        while let Some(item) = items
+            .next_element_seed(inner)
+            .inspect_err(|_| self.state.within(&format!("[{}]", read.len())))?
         {
             read.push(item);
         }
@@ -250,23 +233,41 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Json, A::Error> {
         let inner = self.deeper::<A::Error>()?;
-        let mut seen = std::collections::HashSet::new();
-        let mut read = Vec::new();
+        let mut seen = Seen::default();
+        let mut read: Vec<(String, Json)> = Vec::new();
         while let Some(key) = fields.next_key::<String>()? {
             self.state.count()?;
-            let value = self.state.within(Step::Key(key.clone()), || {
-                if !seen.insert(key.clone()) {
-                    return Err(self.state.fail(JsonFault::DuplicateKey {
-                        path: self.state.path(),
-                    }));
-                }
-                fields.next_value_seed(inner)
-            })?;
+            if seen.has(&key, &read) {
+                return Err(self.state.fail(JsonFault::DuplicateKey { path: key }));
+            }
+            let value = fields
+                .next_value_seed(inner)
+                .inspect_err(|_| self.state.within(&key))?;
             read.push((key, value));
         }
         Ok(Json::Object(read))
     }
 }
+
+/// The keys of an object so far: looked through while they are few, hashed when they are many.
+#[derive(Default)]
+struct Seen(std::collections::HashSet<String>);
+
+impl Seen {
+    /// Whether `key` is among the keys that were `read`.
+    fn has(&mut self, key: &str, read: &[(String, Json)]) -> bool {
+        if read.len() < LOOKED_THROUGH {
+            return read.iter().any(|(known, _)| known == key);
+        }
+        if self.0.is_empty() {
+            self.0 = read.iter().map(|(known, _)| known.clone()).collect();
+        }
+        !self.0.insert(key.to_owned())
+    }
+}
+
+/// Objects of so many keys are looked through one by one.
+const LOOKED_THROUGH: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -45,6 +45,7 @@ pub mod load;
 pub mod metrics;
 pub mod openai;
 pub mod pipeline;
+pub mod places;
 pub mod problem;
 pub mod refusal;
 pub mod reply;

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -146,14 +146,17 @@ impl Connection {
             zone: gw.zone.clone(),
             certificate,
         };
-        let idle = Idle::default();
+        let (idle, hang_up) = (Idle::default(), Arc::new(Notify::new()));
         let service = Service {
             gw: gw.clone(),
             peer,
             idle: idle.clone(),
+            hang_up: hang_up.clone(),
         };
         let ended = tokio::select! {
             ended = serve_http(stream, service, &gw, watcher) => ended,
+            // Counted where it was decided.
+            () = hang_up.notified() => return,
             () = idle.too_long(limits.header_timeout, gw.config.limits.request_timeout) => return gw.connections.count(Closed::Silent, address.ip()),
         };
         if ended.is_err() {
@@ -198,6 +201,8 @@ struct Service {
     gw: Arc<Gateway>,
     peer: Peer,
     idle: Idle,
+    /// Ends the connection, whatever else goes on over it: HTTP/2 would only reset the stream.
+    hang_up: Arc<Notify>,
 }
 
 impl Service {
@@ -213,7 +218,8 @@ impl Service {
             head,
             body,
         };
-        let response = pipeline::handle(&self.gw, incoming).await?;
+        let response = pipeline::handle(&self.gw, incoming).await;
+        let response = response.inspect_err(|_| self.hang_up.notify_one())?;
         Ok(response.map(|body| busy.until_the_end_of(body)))
     }
 }

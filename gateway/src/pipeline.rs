@@ -85,7 +85,7 @@ async fn answer(
     // Who asks?
     let caller = authenticate::caller(gw, incoming, &policy, trail)?;
     // Is there room? Asked only now: nobody without a credential can take a place.
-    trail.enter()?;
+    trail.enter(&caller)?;
     // What, within limits?
     let prompt = ingest::prompt(incoming, &gw.config.limits, deadline, trail).await?;
     // Which markings does it bear?
@@ -103,5 +103,5 @@ async fn answer(
     // Ask the model.
     let asked = forward::send(cleared, deadline).await?;
     // May the answer go out?
-    release::screened(gw, asked, deadline).await
+    release::screened(gw, asked, deadline, trail).await
 }

@@ -40,7 +40,7 @@ pub enum Refusal {
     /// More requests in flight than the limit.
     Overloaded,
     /// The guardrails could not decide.
-    GuardrailUnavailable(Undecided, Option<Box<Report>>),
+    GuardrailUnavailable(Undecided),
     /// The access rules could not be evaluated.
     PolicyUnavailable,
     /// What was judged is not what would be sent. A bug of ours; nothing was sent.

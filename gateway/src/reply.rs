@@ -11,10 +11,12 @@ use backends::{Failure, ProtocolFault};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::Gateway;
 use crate::body::Body;
+use crate::connections::Closed;
 use crate::incoming::Incoming;
 use crate::openai::{self, ChunkWriter};
 use crate::pipeline::deliver;
@@ -88,6 +90,8 @@ pub async fn render(
 pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Response<Body> {
     let told = describe(&refusal, gw, incoming.id);
     gw.metrics.refused(&told);
+    let source = incoming.peer.address.ip();
+    gw.connections.count(Closed::Unrecorded, source);
     error_response(gw, incoming.id, &told, None)
 }
 
@@ -120,10 +124,20 @@ fn streamed(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<Bod
     response
 }
 
-async fn whole(gw: &Gateway, screened: Screened, trail: Trail) -> Response<Body> {
+async fn whole(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<Body> {
     let envelope = deliver::envelope(gw, &screened, &trail);
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
-    match deliver::whole(screened, &envelope, trail).await {
+    let (client, answer) = oneshot::channel();
+    gw.tasks.spawn(deliver::whole(
+        gw.clone(),
+        screened,
+        envelope,
+        trail,
+        client,
+    ));
+    // A task that vanished (a panic) has left an outcome, and nothing that could be shown.
+    let answer = answer.await.unwrap_or(Err(Refusal::ShuttingDown));
+    match answer {
         Ok(answer) => json_response(gw, StatusCode::OK, id, answer, decision, Some(&dropped)),
         Err(refusal) => {
             let told = describe(&refusal, gw, id);

@@ -12,7 +12,7 @@ use audit::{Clock, DiskStorage, Event, Log, Name, Recovery, Storage, SystemClock
 use aws_lc_rs::rand;
 use guardrails::Engine;
 use policy::Policy;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::interval;
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use crate::listener::Listener;
 use crate::load::{self, ClassifierWrap, Loaded, UpstreamWrap};
 use crate::metrics::Metrics;
 use crate::pipeline::forward::Models;
+use crate::places::Places;
 use crate::problem::Problem;
 use crate::tasks::Tasks;
 
@@ -62,7 +63,7 @@ pub struct Gateway {
     /// One judgement may take this long.
     pub guard_timeout: Duration,
     /// Places for requests in flight.
-    pub in_flight: Arc<Semaphore>,
+    pub places: Arc<Places>,
     stopping: AtomicBool,
     /// Turns true when what still runs after the grace period must end.
     cut: watch::Sender<bool>,
@@ -181,7 +182,10 @@ impl Gateway {
         let gateway = Gateway {
             metrics: Metrics::new(loaded.policy.digest()),
             connections: Connections::new(config.limits.unauthenticated_per_second_max),
-            in_flight: Arc::new(Semaphore::new(config.limits.in_flight_max)),
+            places: Places::new(
+                config.limits.in_flight_max,
+                config.limits.in_flight_per_principal_max,
+            ),
             zone: config.listener.zone.as_str().into(),
             // The configuration has checked that the zone is a name.
             zone_name: Name::new(&config.listener.zone).unwrap_or_else(|| Name::literal("data")),
@@ -283,17 +287,10 @@ impl Gateway {
                     count,
                     seconds: u32::try_from(SUMMARY_EVERY.as_secs()).unwrap_or(u32::MAX),
                 };
-                if self
-                    .audit
-                    .record(Event::ConnSummary(summary))
-                    .await
-                    .is_err()
-                {
-                    tracing::warn!(
-                        reason = reason.as_str(),
-                        count,
-                        "a connection summary could not be recorded"
-                    );
+                match self.audit.record(Event::ConnSummary(summary)).await {
+                    // What was only slow may still land, and must not be told twice.
+                    Ok(_) | Err(audit::Unavailable::Stalled) => {}
+                    Err(_) => self.connections.give_back(reason, source, count),
                 }
             }
             if stopping {

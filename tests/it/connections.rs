@@ -477,3 +477,16 @@ async fn a_certificate_of_another_ca_does_not_get_in() {
     assert_eq!(answer, b"");
     assert_eq!(end_of(gateway).await, [("handshake".to_owned(), 1)]);
 }
+
+#[tokio::test]
+async fn a_flood_of_strangers_loses_its_http2_connection() {
+    let gateway = TestGateway::new()
+        .setting("limits", "unauthenticated_per_second_max = 2")
+        .start()
+        .await;
+    let client = gateway.http2();
+    let request = client.request(http::Method::POST, CHAT, None, "{}");
+    let answered = within("the end", client.until_it_breaks(&request, 50)).await;
+    assert!((1..50).contains(&answered), "{answered} were answered");
+    gateway.stop().await.check();
+}

@@ -8,6 +8,7 @@ use tests::{AuditLog, FakeLlama, Reply, Script, TestGateway, beside, until, with
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const ME: &str = "svc:benefits-app";
+const OTHER: &str = "svc:contracts-app";
 
 /// How many connections the summaries of a log count for this reason.
 fn counted(log: &AuditLog, reason: &str) -> u64 {
@@ -27,9 +28,10 @@ async fn one_request_too_many_is_refused_at_once_and_recorded() {
         ("speak".to_owned(), Script::saying(["fine"])),
     ];
     let llama = FakeLlama::scripted(Script::by_word(scripts)).start().await;
-    let gateway = TestGateway::new()
-        .backend(&llama)
-        .setting("limits", "in_flight_max = 2");
+    let gateway = TestGateway::new().backend(&llama).setting(
+        "limits",
+        "in_flight_max = 2\nin_flight_per_principal_max = 2",
+    );
     let gateway = Arc::new(gateway.start().await);
     let silent: Vec<_> = (0..2)
         .map(|_| {
@@ -66,6 +68,40 @@ async fn one_request_too_many_is_refused_at_once_and_recorded() {
         (&about[0]["type"], &about[0]["code"]),
         (&json!("req.undecided"), &json!("overloaded"))
     );
+}
+
+#[tokio::test]
+async fn one_callers_share_leaves_room_for_others() {
+    let scripts = [
+        ("silent".to_owned(), Script::Silent),
+        ("speak".to_owned(), Script::saying(["fine"])),
+    ];
+    let llama = FakeLlama::scripted(Script::by_word(scripts)).start().await;
+    let gateway = TestGateway::new()
+        .backend(&llama)
+        .setting("limits", "in_flight_max = 2");
+    let gateway = Arc::new(gateway.start().await);
+    let silent = {
+        let gateway = gateway.clone();
+        beside(async move { gateway.chat(ME, "silent please").await })
+    };
+    llama.has_seen(1).await;
+    let reply = gateway.chat(ME, "speak please").await;
+    assert_eq!(
+        (reply.status(), reply.code().as_str()),
+        (503, "overloaded"),
+        "{}",
+        reply.text()
+    );
+    assert_eq!(gateway.chat(OTHER, "speak please").await.status(), 200);
+    silent.abort();
+    llama.was_left(1).await;
+    until("the places to be given back", || gateway.in_flight() == 0).await;
+    until("the last one to let go", || {
+        Arc::strong_count(&gateway) == 1
+    })
+    .await;
+    Arc::into_inner(gateway).unwrap().stop().await.check();
 }
 
 #[tokio::test]

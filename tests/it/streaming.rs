@@ -373,6 +373,7 @@ async fn a_client_that_leaves_on_the_way_cancels_the_upstream() {
     log.check();
     let outcome = only_outcome(&log);
     assert_eq!(outcome["status"], "client_gone");
+    assert_eq!(outcome["http"], 200, "its head had gone out");
     let released = outcome["released_bytes"].as_u64().unwrap();
     assert!(
         (1..=32).contains(&released),

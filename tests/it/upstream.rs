@@ -667,6 +667,30 @@ async fn what_the_vendor_adds_to_an_answer_is_stripped() {
 }
 
 #[tokio::test]
+async fn an_answer_that_fails_before_its_end_is_not_recorded_as_shown() {
+    let unfinished = json!([{ "index": 0, "message": { "role": "assistant", "content": "Words that nobody sees." },
+        "finish_reason": null }]);
+    let llama = FakeLlama::scripted(Script::Raw(whole(&unfinished)))
+        .start()
+        .await;
+    let gateway = TestGateway::new().backend(&llama).start().await;
+    let reply = gateway.chat(ME, "hello").await;
+    assert_eq!(
+        (reply.status(), reply.code().as_str()),
+        ERROR,
+        "{}",
+        reply.text()
+    );
+    let id = reply.header("x-request-id").to_owned();
+    let log = gateway.stop().await;
+    log.check();
+    let outcome = log.about(&id)[1].clone();
+    assert_eq!(outcome["released_bytes"], 0, "{outcome}");
+    let responses = outcome["body"].as_array().into_iter().flatten();
+    assert_eq!(responses.count(), 0, "{outcome}");
+}
+
+#[tokio::test]
 async fn an_ending_nobody_knows_is_not_shown_as_a_normal_one() {
     for (reason, shown) in [
         ("vendor_reason", "content_filter"),

@@ -117,6 +117,27 @@ impl Client {
         }
     }
 
+    /// Sends the same request again and again on one HTTP/2 connection until it breaks, `most` times at most. Says how
+    /// often it was answered.
+    pub async fn until_it_breaks(&self, request: &Request<Full<Bytes>>, most: usize) -> usize {
+        let io = TokioIo::new(self.connect().await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+                .await
+                .unwrap();
+        let _task = background(connection);
+        for answered in 0..most {
+            let ready = sender.ready().await.is_ok();
+            if !ready || sender.send_request(request.clone()).await.is_err() {
+                return match sender.ready().await {
+                    Ok(()) => panic!("a stream was reset, and the connection goes on"),
+                    Err(_) => answered,
+                };
+            }
+        }
+        most
+    }
+
     /// Sends a request, and hands over the answer as it comes. Dropping it drops the connection.
     pub async fn open(&self, request: Request<Full<Bytes>>) -> Live {
         let sent = Instant::now();

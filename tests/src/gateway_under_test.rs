@@ -153,8 +153,7 @@ impl TestGateway {
 
     /// How many requests are being worked on.
     pub fn in_flight(&self) -> usize {
-        let gateway = self.gateway();
-        gateway.config.limits.in_flight_max - gateway.in_flight.available_permits()
+        self.gateway().places.taken()
     }
 
     /// How the log is doing.

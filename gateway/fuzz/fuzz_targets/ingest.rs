@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits {
     body_bytes_max: 1 << 20,
     body_timeout: Duration::from_secs(1),
     in_flight_max: 1,
+    in_flight_per_principal_max: 1,
     request_timeout: Duration::from_secs(1),
     choices_max: 8,
     unauthenticated_per_second_max: 1,

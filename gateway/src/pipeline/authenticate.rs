@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::header;
 use jiff::Timestamp;
-use policy::{CertificateFacts, Policy, Subject};
+use policy::{Assurance, CertificateFacts, Policy, Subject};
 
 use crate::Gateway;
 use crate::incoming::Incoming;
@@ -92,6 +92,11 @@ fn identify(gw: &Gateway, incoming: &Incoming, policy: &Policy) -> Result<Caller
         (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
     };
     let subject = policy.subject(principal).ok_or(AuthFault::NoSubject)?;
+    // What the record grants holds only as far as the credential proves it: a key can be copied.
+    let subject = match credential {
+        Credential::ApiKey => subject.with_assurance(Assurance::Aal2),
+        Credential::Certificate | Credential::Both => subject,
+    };
     // A purpose that is not even text is none that was granted.
     let purpose = incoming.head.headers.get(PURPOSE_HEADER);
     let purpose = purpose.map(|value| value.to_str().unwrap_or("").to_owned());

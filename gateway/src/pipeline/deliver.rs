@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::body::Part;
 use crate::deadline::Deadline;
 use crate::openai::{self, ChunkWriter, Envelope};
-use crate::pipeline::release::{Ending, How, Screened, Step};
+use crate::pipeline::release::{Ending, How, Piece, Screened, Step};
 use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
 use crate::reply;
@@ -26,32 +26,66 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// A client that does not take the end of its answer within this time does not get it.
 const TAIL_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// The whole answer in one object, its outcome durable.
-///
-/// # Errors
-/// What ended it, already recorded.
+/// The whole answer in one object, its outcome durable; or what ended it, already recorded. Runs as a tracked task: a
+/// client that leaves cancels the upstream at once, and the outcome says so.
 pub async fn whole(
+    gw: Arc<Gateway>,
     mut screened: Screened,
+    envelope: Envelope,
+    trail: Trail,
+    mut client: oneshot::Sender<Result<Bytes, Refusal>>,
+) {
+    let collected = tokio::select! {
+        collected = collect(&mut screened) => Some(collected),
+        () = client.closed() => None,
+        () = gw.cut_off() => Some((Vec::new(), Ending::cut_off())),
+    };
+    let Some((pieces, ending)) = collected else {
+        return gone(screened, trail).await;
+    };
+    // Whoever left while the outcome became durable is told nothing, and it is recorded all the same.
+    let _ = client.send(ended(screened, pieces, ending, &envelope, trail).await);
+}
+
+/// Everything that the answer shows but its tail. None of it goes anywhere before the end.
+async fn collect(screened: &mut Screened) -> (Vec<Piece>, Ending) {
+    let mut pieces = Vec::new();
+    loop {
+        match screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
+            Step::Release(more) => pieces.extend(more),
+            Step::Silence => {}
+            Step::End(ending) => return (pieces, ending),
+        }
+    }
+}
+
+async fn ended(
+    screened: Screened,
+    pieces: Vec<Piece>,
+    ending: Ending,
     envelope: &Envelope,
     mut trail: Trail,
 ) -> Result<Bytes, Refusal> {
-    let ending = loop {
-        match screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
-            Step::Release(pieces) => trail.shows(pieces),
-            Step::Silence => {}
-            Step::End(ending) => break ending,
-        }
-    };
     trail.note_answer(&screened, &ending);
+    drop(screened);
     let Ending { tail, usage, how } = ending;
     if let How::Fault(refusal) = how {
+        // What had been judged by then is not shown, so it is not recorded as shown.
         trail.fail(&refusal).await?;
         return Err(refusal);
     }
+    trail.shows(pieces);
     trail.shows(tail);
     let answer = openai::whole(envelope, trail.shown(), usage);
     trail.close().await?;
     Ok(answer)
+}
+
+/// The client has left.
+async fn gone(screened: Screened, mut trail: Trail) {
+    trail.note_checks(&screened);
+    drop(screened); // cancels the upstream before anything else is waited for
+    trail.gone().await;
 }
 
 /// Streams the answer into `client`. Runs as a tracked task: a client that leaves cancels the upstream at once, and
@@ -69,15 +103,15 @@ pub async fn stream(
         trail,
         client,
     };
-    let gone = delivery.client.clone();
+    let client = delivery.client.clone();
     let ending = tokio::select! {
         ending = delivery.run() => ending,
-        () = gone.closed() => None,
+        () = client.closed() => None,
         () = gw.cut_off() => Some(Ending::cut_off()),
     };
     match ending {
         Some(ending) => delivery.end(&gw, ending).await,
-        None => delivery.gone().await,
+        None => gone(delivery.screened, delivery.trail).await,
     }
 }
 
@@ -140,15 +174,6 @@ impl Delivery {
         let _ = Deadline::after(TAIL_TIME_MAX)
             .limit(finish(&self.client, tail))
             .await;
-    }
-
-    async fn gone(self) {
-        let Delivery {
-            screened, trail, ..
-        } = self;
-        let (report, remarks) = (screened.report(), screened.remarks());
-        drop(screened); // cancels the upstream before anything else is waited for
-        trail.gone(&report, remarks).await;
     }
 }
 

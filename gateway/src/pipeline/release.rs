@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::Gateway;
 use crate::deadline::Deadline;
 use crate::pipeline::forward::Asked;
+use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
 
 /// How long the status is held for the first window; then a stream begins with a comment.
@@ -139,14 +140,20 @@ struct Stop {
 }
 
 /// Waits, at most [`STATUS_HELD_MAX`], until something may be shown, so that a failure before that has a true status.
+/// What had been checked by then is noted on the trail.
 ///
 /// # Errors
 /// The failure, if it came first.
-pub async fn screened(gw: &Gateway, asked: Asked, deadline: Deadline) -> Result<Screened, Refusal> {
+pub async fn screened(
+    gw: &Gateway,
+    asked: Asked,
+    deadline: Deadline,
+    trail: &mut Trail,
+) -> Result<Screened, Refusal> {
     let screen = gw
         .guardrails
         .stream(asked.permit.profile())
-        .map_err(|u| Refusal::GuardrailUnavailable(u, None))?;
+        .map_err(Refusal::GuardrailUnavailable)?;
     let guard_timeout = gw.guard_timeout;
     let mut screened = Screened {
         asked,
@@ -159,16 +166,12 @@ pub async fn screened(gw: &Gateway, asked: Asked, deadline: Deadline) -> Result<
     };
     match screened.step(Instant::now() + STATUS_HELD_MAX).await {
         Step::End(Ending {
-            how: How::Fault(Refusal::GuardrailUnavailable(undecided, _)),
-            ..
-        }) => Err(Refusal::GuardrailUnavailable(
-            undecided,
-            Some(Box::new(screened.screen.report())),
-        )),
-        Step::End(Ending {
             how: How::Fault(refusal),
             ..
-        }) => Err(refusal),
+        }) => {
+            trail.note_checks(&screened);
+            Err(refusal)
+        }
         step => {
             screened.waiting = Some(step);
             Ok(screened)
@@ -401,9 +404,9 @@ impl Screened {
     fn stop(&mut self, Stop { channel, stopped }: Stop) -> Step {
         match stopped.reason {
             StopReason::Blocked(finding) => self.block(channel, stopped.released, finding),
-            StopReason::Undecided(undecided) => Step::End(Ending::fault(
-                Refusal::GuardrailUnavailable(undecided, None),
-            )),
+            StopReason::Undecided(undecided) => {
+                Step::End(Ending::fault(Refusal::GuardrailUnavailable(undecided)))
+            }
         }
     }
 

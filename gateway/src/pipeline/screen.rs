@@ -64,7 +64,7 @@ pub async fn prompt(
             )
             .await
     };
-    let screening = judged.map_err(|undecided| Refusal::GuardrailUnavailable(undecided, None))?;
+    let screening = judged.map_err(Refusal::GuardrailUnavailable)?;
     trail.judged(&screening.report, screening.action);
     if screening.action == Action::Block {
         return Err(blocked(screening.report, permit));

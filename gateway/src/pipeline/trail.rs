@@ -1,9 +1,9 @@
 //! Is it written down? One request's trail through the audit log: the outcome's place is reserved first, the intent is
 //! durable before a byte goes upstream, the outcome before the end goes to the client.
 //!
-//! A trail collects facts as the stages settle them and closes exactly once. Dropped on the way (the client left, the
-//! task was abandoned) it still leaves a record: the outcome `client_gone`, enqueued without waiting, if an intent was
-//! written; a count in the connection summary, if not.
+//! A trail collects facts as the stages settle them and closes exactly once. Dropped on the way it still leaves a
+//! record: the outcome `client_gone` (`abandoned` after a panic), enqueued without waiting, if an intent was written; a
+//! count in the connection summary, if not.
 //!
 //! Nothing a caller typed goes into an entry: principals, models and rules are registered names, paths are contract
 //! paths. Text goes into the sealed body, as it was after redaction.
@@ -18,7 +18,6 @@ use audit::{
 use backends::{Chat, Remarks};
 use guardrails::{Action, Report};
 use policy::{Denied, Permit, Policy};
-use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::Gateway;
@@ -46,7 +45,7 @@ pub struct Trail {
     facts: Facts,
     /// What has gone to the client, or is about to.
     transcript: Transcript,
-    in_flight: Option<OwnedSemaphorePermit>,
+    in_flight: Option<crate::places::Place>,
 }
 
 /// How an admitted request ended.
@@ -106,6 +105,7 @@ struct Facts {
     method: String,
     who: Option<audit::Who>,
     model: Option<audit::Name>,
+    reason: Option<audit::Name>,
     policy: Option<audit::PolicyRef>,
     prompt_checks: Vec<audit::Check>,
     answer_checks: Vec<audit::Check>,
@@ -143,13 +143,13 @@ impl Trail {
         })
     }
 
-    /// Takes a place among the requests in flight, held as long as the trail.
+    /// Takes one of the caller's places among the requests in flight, held as long as the trail.
     ///
     /// # Errors
     /// [`Refusal::Overloaded`].
-    pub fn enter(&mut self) -> Result<(), Refusal> {
-        let place = self.gw.in_flight.clone().try_acquire_owned();
-        self.in_flight = Some(place.map_err(|_| Refusal::Overloaded)?);
+    pub fn enter(&mut self, caller: &Caller) -> Result<(), Refusal> {
+        let place = self.gw.places.take(caller.subject.principal());
+        self.in_flight = Some(place.ok_or(Refusal::Overloaded)?);
         Ok(())
     }
 
@@ -171,20 +171,13 @@ impl Trail {
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
     pub fn permitted_by(&mut self, permit: &Permit) {
-        self.facts.policy = entries::policy_ref(
-            permit.policy_digest(),
-            permit.rule(),
-            permit.profile(),
-            Some(permit.purpose()),
-        );
+        self.facts.policy = entries::permitted(permit);
     }
 
-    /// Notes which rule denied.
+    /// Notes why access was denied, and which rule did it or came nearest to permitting.
     pub fn denied_by(&mut self, policy: &Policy, denied: &Denied) {
-        self.facts.policy = denied
-            .rule
-            .as_ref()
-            .and_then(|rule| entries::policy_ref(policy.digest(), rule, "-", None));
+        self.facts.reason = audit::Name::new(denied.reason.code());
+        self.facts.policy = entries::denied(policy.digest(), denied);
     }
 
     /// Notes what was checked on the prompt.
@@ -237,10 +230,15 @@ impl Trail {
         }
     }
 
-    /// Notes what was checked on the answer, and how it ended.
-    pub fn note_answer(&mut self, screened: &Screened, ending: &Ending) {
+    /// Notes what was checked on the answer so far, and what its upstream said that nobody asked for.
+    pub fn note_checks(&mut self, screened: &Screened) {
         self.facts.answer_checks = entries::checks(&screened.report());
         self.facts.upstream = screened.remarks();
+    }
+
+    /// Notes what was checked on the answer, and how it ended.
+    pub fn note_answer(&mut self, screened: &Screened, ending: &Ending) {
+        self.note_checks(screened);
         self.facts.finish = entries::finish(&ending.tail);
         self.facts.tokens = ending.usage.map(entries::tokens);
         self.facts.ending = Some(match &ending.how {
@@ -287,9 +285,6 @@ impl Trail {
         refusal: &Refusal,
         told: &Described,
     ) -> Result<Recorded, Refusal> {
-        if let Refusal::GuardrailUnavailable(_, Some(report)) = refusal {
-            self.facts.answer_checks = entries::checks(report);
-        }
         match self.place.take() {
             Some(Place::Reserved(reservation)) => {
                 self.refuse_alone(reservation, refusal, told).await
@@ -300,7 +295,12 @@ impl Trail {
                 self.finish(end).await.map(|()| Recorded::Yes)
             }
             // The intent could not be made durable: its place is the log's own business now.
-            None => Ok(Recorded::Yes),
+            None => {
+                self.gw
+                    .connections
+                    .count(Closed::Unrecorded, self.facts.src.ip);
+                Ok(Recorded::Yes)
+            }
         }
     }
 
@@ -335,12 +335,13 @@ impl Trail {
     }
 
     /// The client left while the answer was on its way. Waits for the record, since nobody else waits for it.
-    pub async fn gone(mut self, report: &Report, upstream: Remarks) {
-        self.facts.answer_checks = entries::checks(report);
-        self.facts.upstream = upstream;
+    pub async fn gone(mut self) {
         self.gw.metrics.answered(self.decision(), "client_gone");
+        let http = self.head_sent();
         // There is nobody left to tell.
-        let _ = self.finish(End::well(OutcomeStatus::ClientGone, 0)).await;
+        let _ = self
+            .finish(End::well(OutcomeStatus::ClientGone, http))
+            .await;
     }
 
     /// The request id.
@@ -421,6 +422,14 @@ impl Trail {
         }
     }
 
+    /// The status that the client has got so far: a stream's goes out with its first window; 0 if none has.
+    fn head_sent(&self) -> u16 {
+        match self.facts.first_byte_ms {
+            Some(_) => 200,
+            None => 0,
+        }
+    }
+
     fn request_id(&self) -> RequestId {
         RequestId::from_bytes(*self.facts.id.as_bytes())
     }
@@ -445,8 +454,11 @@ impl Drop for Trail {
                 .connections
                 .count(Closed::ClientGone, self.facts.src.ip),
             Some(Place::Open(pending)) => {
-                let gone = End::well(OutcomeStatus::ClientGone, 0);
-                let outcome = self.outcome(&gone);
+                let status = match std::thread::panicking() {
+                    true => OutcomeStatus::Abandoned,
+                    false => OutcomeStatus::ClientGone,
+                };
+                let outcome = self.outcome(&End::well(status, self.head_sent()));
                 let bodies = self.transcript.body().into_iter().collect();
                 pending.abandon(outcome, bodies);
             }
@@ -474,6 +486,7 @@ impl Facts {
             method: incoming.head.method.to_string(),
             who: None,
             model: None,
+            reason: None,
             policy: None,
             prompt_checks: Vec::new(),
             answer_checks: Vec::new(),
@@ -523,6 +536,7 @@ impl Facts {
             http: told.status.as_u16(),
             code: audit::Name::new(told.code)?,
             stage: audit::Name::literal(entries::stage(refusal)),
+            reason: self.reason.clone(),
             policy: self.policy.clone(),
             checks: self.prompt_checks.clone(),
             dropped: self.dropped.count,

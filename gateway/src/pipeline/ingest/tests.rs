@@ -7,6 +7,7 @@ fn limits() -> Limits {
         body_bytes_max: 1 << 20,
         body_timeout: std::time::Duration::from_secs(1),
         in_flight_max: 1,
+        in_flight_per_principal_max: 1,
         request_timeout: std::time::Duration::from_secs(1),
         choices_max: 4,
         unauthenticated_per_second_max: 1,
