@@ -34,7 +34,7 @@ use crate::entry::{
     Degraded, Entry, EntryIndex, Omitted, Outcome, OutcomeStatus, Payload, Reason, RequestId,
     Restored,
 };
-use crate::log::{Pending, Receipt, Unavailable};
+use crate::log::{Pending, Receipt, Unavailable, Withheld};
 use crate::seal::{EpochKey, SealedBody};
 use crate::settings::Settings;
 use crate::storage::File;
@@ -237,10 +237,15 @@ pub(crate) enum Then {
     /// Closes an intent. Must be written, now or when writing works again.
     Outcome {
         outcome: Box<Outcome>,
+        /// What is said instead if the end was not released.
+        withheld: Withheld,
         waiter: Option<Waiter>,
     },
-    /// The caller gets a receipt.
-    Receipt(oneshot::Sender<Result<Receipt, Unavailable>>),
+    /// The caller gets a receipt for what it did at this request, or of its own.
+    Receipt {
+        req: Option<RequestId>,
+        ack: oneshot::Sender<Result<Receipt, Unavailable>>,
+    },
     /// Nobody: an entry of the log's own. Must be written, now or later.
     Nobody,
 }
@@ -291,10 +296,15 @@ impl Job {
         status: OutcomeStatus,
         place: Option<Place>,
     ) -> Option<Job> {
-        let outcome = Outcome::bare(req, intent, status);
+        Job::outcome_without_more(Outcome::bare(req, intent, status), place)
+    }
+
+    /// An outcome that is small, with nobody waiting for it.
+    pub(crate) fn outcome_without_more(outcome: Outcome, place: Option<Place>) -> Option<Job> {
         let payload = Payload::fit(Entry::Outcome(outcome.clone()), usize::MAX)?;
         let then = Then::Outcome {
             outcome: Box::new(outcome),
+            withheld: Withheld::default(),
             waiter: None,
         };
         Some(Job::new(payload, Vec::new(), Vec::new(), place, then))

@@ -654,13 +654,14 @@ pub struct Restored {
     pub owed: u32,
 }
 
-/// An outcome became durable too late: its writer had given up, and the end was not released.
+/// An outcome, a refusal or an answer of the gateway's own became durable too late: its writer had
+/// given up, and what it speaks of was not released.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Late {
     /// The request.
     pub req: RequestId,
-    /// The outcome's place in the log.
+    /// The entry's place in the log.
     pub outcome: EntryIndex,
 }
 

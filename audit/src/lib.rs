@@ -92,7 +92,7 @@ pub use entry::{
     RequestId, SCORES_MAX, Served, Source, Stage, Start, Tokens, Verdict, Who,
 };
 pub use examine::{Examination, Fitness, examine};
-pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable};
+pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable, Withheld};
 pub use merkle::{ProofRejected, check_consistency, check_inclusion, leaf_hash, node_hash};
 pub use proof::{
     BadProof, ProofError, check_inclusion_text, consistency_text, inclusion_text,

@@ -30,8 +30,8 @@ use crate::checkpoint::Signer;
 use crate::clock::Clock;
 use crate::desk::{Job, LATE_BYTES, Phase, Place, Shared, Then, Waiter};
 use crate::entry::{
-    BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, Outcome, OutcomeStatus, Payload,
-    Reason, Refusal, RequestId, Served,
+    BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, Name, Outcome, OutcomeStatus,
+    Payload, Reason, Refusal, RequestId, Served,
 };
 use crate::recover::{self, OpenError, Parts, Recovery};
 use crate::seal::{Body, SealedBody, Sealer};
@@ -248,7 +248,7 @@ impl Log {
             Vec::new(),
             Vec::new(),
             Some(place),
-            Then::Receipt(ack),
+            Then::Receipt { req: None, ack },
         );
         self.shared.queue(Some(job))?;
         self.shared.answer(answer).await
@@ -373,7 +373,10 @@ impl Reservation {
         let mut job = shared.draft(entry, req, bodies, &mut place)?;
         let (ack, answer) = oneshot::channel();
         job.place = Some(place);
-        job.then = Then::Receipt(ack);
+        job.then = Then::Receipt {
+            req: Some(req),
+            ack,
+        };
         shared.queue(Some(job))?;
         Ok(async move { shared.answer(answer).await })
     }
@@ -408,6 +411,34 @@ impl Reservation {
         shared.queue(Some(job))?;
         shared.answer(answer).await
     }
+}
+
+/// What is true of an answer whose end was not released, because its outcome did not become durable
+/// in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Withheld {
+    /// The status sent downstream, 0 when none was.
+    pub http: u16,
+    /// Bytes of answer text released before the end.
+    pub released_bytes: u64,
+}
+
+impl Withheld {
+    /// Makes an outcome say so.
+    pub(crate) fn instead_of(self, outcome: &mut Outcome) {
+        outcome.status = OutcomeStatus::AuditUnavailable;
+        outcome.http = self.http;
+        outcome.code = Some(Name::literal("audit_unavailable"));
+        outcome.finish.clear();
+        outcome.released_bytes = self.released_bytes;
+    }
+}
+
+/// How a request ended, what is said instead if its end is not released, and who waits.
+struct End {
+    outcome: Outcome,
+    withheld: Withheld,
+    waiter: Option<Waiter>,
 }
 
 /// An intent is durable and its outcome is owed. Dropped without one, the outcome is `abandoned`.
@@ -454,8 +485,22 @@ impl Pending {
     /// `audit_unavailable` when writing works again, or, if it was already on its way, a `req.late`
     /// entry says that it came too late.
     pub async fn outcome(
+        self,
+        outcome: Outcome,
+        bodies: Vec<Body>,
+    ) -> Result<Receipt, Unavailable> {
+        self.outcome_or(outcome, Withheld::default(), bodies).await
+    }
+
+    /// [`Pending::outcome`], and what is true if its end is not released: then the entry says that
+    /// instead. The sealed bodies are the same: they hold what would have been released, too.
+    ///
+    /// # Errors
+    /// As [`Pending::outcome`].
+    pub async fn outcome_or(
         mut self,
         mut outcome: Outcome,
+        withheld: Withheld,
         bodies: Vec<Body>,
     ) -> Result<Receipt, Unavailable> {
         outcome.req = self.req;
@@ -467,10 +512,13 @@ impl Pending {
             gave_up: Arc::clone(&gave_up),
         };
         let place = self.place.take().ok_or(Unavailable::Closed)?;
-        self.shared.queue(
-            self.shared
-                .draft_outcome(outcome, &bodies, place, Some(waiter)),
-        )?;
+        let end = End {
+            outcome,
+            withheld,
+            waiter: Some(waiter),
+        };
+        self.shared
+            .queue(self.shared.draft_outcome(end, &bodies, place))?;
         drop(bodies);
         let answer = self.shared.answer(answer).await;
         if answer.is_err() {
@@ -486,9 +534,14 @@ impl Pending {
         outcome.intent = self.intent;
         if let Some(place) = self.place.take() {
             // A closed log has given the intent its outcome already.
+            let end = End {
+                outcome,
+                withheld: Withheld::default(),
+                waiter: None,
+            };
             let _closed = self
                 .shared
-                .queue(self.shared.draft_outcome(outcome, &bodies, place, None));
+                .queue(self.shared.draft_outcome(end, &bodies, place));
         }
     }
 }
@@ -541,13 +594,12 @@ impl Shared {
 
     /// A job for an outcome: with everything, else without the bodies, else cut to what its
     /// reservation holds for certain.
-    fn draft_outcome(
-        &self,
-        outcome: Outcome,
-        bodies: &[Body],
-        mut place: Place,
-        waiter: Option<Waiter>,
-    ) -> Option<Job> {
+    fn draft_outcome(&self, end: End, bodies: &[Body], mut place: Place) -> Option<Job> {
+        let End {
+            outcome,
+            withheld,
+            waiter,
+        } = end;
         let omitted = || bodies.iter().take(BODIES_MAX).map(Body::omitted).collect();
         let draft = |room, sealed, omitted| {
             let payload = Payload::fit(Entry::Outcome(outcome.clone()), room)?;
@@ -566,6 +618,7 @@ impl Shared {
         job.place = Some(place);
         job.then = Then::Outcome {
             outcome: Box::new(outcome),
+            withheld,
             waiter,
         };
         Some(job)

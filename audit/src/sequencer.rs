@@ -50,7 +50,7 @@ use crate::entry::{
     Entry, EntryIndex, Envelope, Late, Nothing, Outcome, OutcomeStatus, Payload, RequestId, Tag,
     compose,
 };
-use crate::log::{Pending, Receipt, Unavailable};
+use crate::log::{Pending, Receipt, Unavailable, Withheld};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::seal;
 use crate::storage::File;
@@ -292,7 +292,7 @@ impl Sequencer {
             match &drafted.job.then {
                 Then::Intent { req, .. } => drop(self.open.insert(EntryIndex(drafted.index), *req)),
                 Then::Outcome { outcome, .. } => drop(self.open.remove(&outcome.intent)),
-                Then::Receipt(_) | Then::Nobody => {}
+                Then::Receipt { .. } | Then::Nobody => {}
             }
         }
         self.settle(&batch, &mut entries, ts, flush);
@@ -346,10 +346,15 @@ impl Sequencer {
                     let pending = Pending::new(Arc::clone(&self.shared), req, index, outcome);
                     drop(ack.send(Ok((receipt, pending))));
                 }
-                Then::Receipt(ack) => drop(ack.send(Ok(receipt))),
+                Then::Receipt { req, ack } => {
+                    if let (Err(_), Some(req)) = (ack.send(Ok(receipt)), req) {
+                        self.note_late(req, index, job.place.take());
+                    }
+                }
                 Then::Outcome {
                     outcome,
                     waiter: Some(waiter),
+                    ..
                 } => {
                     let gone = waiter.ack.send(Ok(receipt)).is_err();
                     if gone && outcome.status != OutcomeStatus::AuditUnavailable {
@@ -367,11 +372,11 @@ impl Sequencer {
         self.shared.desk().give_back(rest.0, rest.1);
     }
 
-    /// Nobody waited for that outcome any more, so the end that it speaks of was not released.
-    fn note_late(&self, req: RequestId, outcome: u64, place: Option<Place>) {
+    /// Nobody waited for that entry any more, so what it speaks of was not released.
+    fn note_late(&self, req: RequestId, entry: u64, place: Option<Place>) {
         let late = Late {
             req,
-            outcome: EntryIndex(outcome),
+            outcome: EntryIndex(entry),
         };
         if let Some(job) = Job::own(Entry::Late(late)) {
             // Refused only while the log shuts: `shutdown` then says as much.
@@ -416,10 +421,15 @@ impl Sequencer {
             match job.then {
                 // Whoever has gone already does not mind that the answer is dropped.
                 Then::Intent { ack, .. } => drop(ack.send(Err(Unavailable::Failed))),
-                Then::Receipt(ack) => drop(ack.send(Err(Unavailable::Failed))),
+                Then::Receipt { ack, .. } => drop(ack.send(Err(Unavailable::Failed))),
                 Then::Nobody => self.owed.push(job),
-                Then::Outcome { outcome, waiter } => {
-                    self.owed.extend(owe(&outcome, waiter.is_some(), job.place));
+                Then::Outcome {
+                    outcome,
+                    withheld,
+                    waiter,
+                } => {
+                    let withheld = waiter.is_some().then_some(withheld);
+                    self.owed.extend(owe(&outcome, withheld, job.place));
                     if let Some(waiter) = waiter {
                         drop(waiter.ack.send(Err(Unavailable::Failed)));
                     }
@@ -453,7 +463,7 @@ impl Sequencer {
         for job in self.shared.shut() {
             match job.then {
                 Then::Intent { ack, .. } => drop(ack.send(Err(Unavailable::Closed))),
-                Then::Receipt(ack) => drop(ack.send(Err(Unavailable::Closed))),
+                Then::Receipt { ack, .. } => drop(ack.send(Err(Unavailable::Closed))),
                 Then::Outcome { .. } | Then::Nobody => last.push(job),
             }
         }
@@ -535,12 +545,14 @@ impl Segment {
 
 /// A failed outcome, as it will be written when something can be. Whoever waited was told that the
 /// end must not be released; an outcome that nobody waited for says what it always did.
-fn owe(outcome: &Outcome, waited_for: bool, place: Option<Place>) -> Option<Job> {
-    let status = match waited_for {
-        true => OutcomeStatus::AuditUnavailable,
-        false => outcome.status,
-    };
-    Job::bare_outcome(outcome.req, outcome.intent, status, place)
+fn owe(outcome: &Outcome, withheld: Option<Withheld>, place: Option<Place>) -> Option<Job> {
+    let mut owed = Outcome::bare(outcome.req, outcome.intent, outcome.status);
+    (owed.ms_total, owed.ms_first_byte) = (outcome.ms_total, outcome.ms_first_byte);
+    match withheld {
+        Some(withheld) => withheld.instead_of(&mut owed),
+        None => (owed.http, owed.released_bytes) = (outcome.http, outcome.released_bytes),
+    }
+    Job::outcome_without_more(owed, place)
 }
 
 // 3. Draft. Nothing but memory is touched, and of that only the draft.
@@ -593,14 +605,15 @@ fn draft_entry(mut job: Job, batch: &mut Batch, tip: &mut Tip, boot: Tag, ts: u6
 fn give_up(job: &mut Job) {
     let Then::Outcome {
         outcome,
+        withheld,
         waiter: Some(Waiter { gave_up, .. }),
     } = &mut job.then
     else {
         return;
     };
     if gave_up.load(Ordering::Acquire) {
-        outcome.status = OutcomeStatus::AuditUnavailable;
-        // It fitted with a longer or shorter word, and `SLOT` leaves room for the difference.
+        withheld.instead_of(outcome);
+        // It fitted with longer or shorter words, and `SLOT` leaves room for the difference.
         if let Some(payload) = Payload::fit(Entry::Outcome((**outcome).clone()), usize::MAX) {
             job.payload = payload;
         }

@@ -38,8 +38,8 @@ impl Settings {
         Settings {
             dir,
             origin,
-            queue_max: 4096,                 // requests in flight of a busy replica
-            segment_bytes: 16 * 1024 * 1024, // a 4 MiB prompt fits thrice
+            queue_max: 4096,                  // requests in flight of a busy replica
+            segment_bytes: 16 * 1024 * 1024,  // a 4 MiB prompt fits thrice
             gather: Duration::from_millis(1), // a quarter of a slow flush
             commit_alarm: Duration::from_millis(250), // sixty slow flushes
             commit_timeout: Duration::from_secs(2), // what a caller can be made to wait

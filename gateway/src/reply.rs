@@ -95,7 +95,8 @@ pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Respon
     error_response(gw, incoming.id, &told, None)
 }
 
-fn streamed(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<Body> {
+fn streamed(gw: &Arc<Gateway>, screened: Screened, mut trail: Trail) -> Response<Body> {
+    trail.begins_stream();
     let envelope = deliver::envelope(gw, &screened, &trail);
     let writer = ChunkWriter::new(envelope, trail.usage_wanted());
     let mut response = Response::new(Body::Ended);

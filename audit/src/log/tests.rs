@@ -401,6 +401,60 @@ async fn an_outcome_that_lands_too_late_says_so() {
     );
 }
 
+#[tokio::test]
+async fn a_refusal_that_lands_too_late_says_so() {
+    let bench = Bench::new();
+    let (log, faults) = bench.open_faulty();
+    let reserved = log.reserve().await.expect("a place");
+    faults.set(Fault::Hang);
+    let refused = reserved.refuse(refusal(1), Vec::new()).await;
+    assert_eq!(refused, Err(Unavailable::Stalled));
+    faults.clear();
+    until("all is written", || {
+        log.status().places == 0 && log.status().queue_depth == 0
+    })
+    .await;
+    log.close().await;
+    assert_eq!((bench.count("req.deny"), bench.verify().late), (1, 1));
+}
+
+/// What the entry says of an end that was not released: neither the status, nor the finish, nor the
+/// bytes that it would have had.
+#[tokio::test]
+async fn an_end_that_was_withheld_is_not_told_as_released() {
+    let bench = Bench::new();
+    let (log, faults) = bench.open_faulty();
+    let (one, other) = (begin(&log, 1).await, begin(&log, 2).await);
+    let (one, other) = (one.expect("durable"), other.expect("durable"));
+    let withheld = Withheld {
+        http: 503,
+        released_bytes: 17,
+    };
+    faults.set(Fault::SyncError);
+    let (one, other) = tokio::join!(
+        one.outcome_or(outcome(1), withheld, Vec::new()),
+        other.outcome_or(outcome(2), withheld, Vec::new()),
+    );
+    assert!(one.is_err() && other.is_err());
+    faults.clear();
+    until("all is written", || log.status().open_intents == 0).await;
+    log.close().await;
+    let told: Vec<_> = bench
+        .entries()
+        .into_iter()
+        .filter_map(|stored| match stored.entry {
+            Entry::Outcome(outcome) => Some(outcome),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 2);
+    for outcome in told {
+        assert_eq!(outcome.status, OutcomeStatus::AuditUnavailable);
+        assert_eq!((outcome.http, outcome.released_bytes), (503, 17));
+        assert!(outcome.finish.is_empty() && outcome.code.is_some());
+    }
+}
+
 /// Large bodies of one caller, as many at once as it likes, are refused one by one: everybody else's
 /// requests go on, and no time without a record begins.
 #[tokio::test]

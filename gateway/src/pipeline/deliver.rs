@@ -130,7 +130,7 @@ impl Delivery {
                 Step::Release(pieces) => {
                     let bytes = self.writer.pieces(&pieces);
                     self.trail.shows(pieces);
-                    self.trail.first_byte();
+                    self.trail.goes_out();
                     bytes
                 }
                 Step::Silence => openai::KEEP_ALIVE,

@@ -45,6 +45,10 @@ pub struct Trail {
     facts: Facts,
     /// What has gone to the client, or is about to.
     transcript: Transcript,
+    /// Of that, what a stream's windows have taken out already.
+    released_bytes: u64,
+    /// The status that has gone out with a stream's head; 0 while there is none.
+    head_sent: u16,
     in_flight: Option<crate::places::Place>,
 }
 
@@ -139,6 +143,8 @@ impl Trail {
             place: Some(Place::Reserved(reservation)),
             facts: Facts::of(incoming, &gw.zone_name),
             transcript: Transcript::default(),
+            released_bytes: 0,
+            head_sent: 0,
             in_flight: None,
         })
     }
@@ -219,8 +225,14 @@ impl Trail {
         self.transcript.pieces()
     }
 
-    /// Notes the first byte that goes to the client.
-    pub fn first_byte(&mut self) {
+    /// Notes that a stream begins, with status 200.
+    pub fn begins_stream(&mut self) {
+        self.head_sent = 200;
+    }
+
+    /// Notes that all that is shown so far goes to the client now.
+    pub fn goes_out(&mut self) {
+        self.released_bytes = self.transcript.bytes();
         if self.facts.first_byte_ms.is_none() {
             self.facts.first_byte_ms = Some(self.elapsed_ms());
             self.gw
@@ -337,7 +349,7 @@ impl Trail {
     /// The client left while the answer was on its way. Waits for the record, since nobody else waits for it.
     pub async fn gone(mut self) {
         self.gw.metrics.answered(self.decision(), "client_gone");
-        let http = self.head_sent();
+        let http = self.head_sent;
         // There is nobody left to tell.
         let _ = self
             .finish(End::well(OutcomeStatus::ClientGone, http))
@@ -400,8 +412,9 @@ impl Trail {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
         let outcome = self.outcome(&end);
+        let withheld = self.withheld();
         let bodies = self.transcript.body().into_iter().chain(end.said).collect();
-        let written = pending.outcome(outcome, bodies).await;
+        let written = pending.outcome_or(outcome, withheld, bodies).await;
         written.map(drop).map_err(Refusal::AuditUnavailable)
     }
 
@@ -422,11 +435,17 @@ impl Trail {
         }
     }
 
-    /// The status that the client has got so far: a stream's goes out with its first window; 0 if none has.
-    fn head_sent(&self) -> u16 {
-        match self.facts.first_byte_ms {
-            Some(_) => 200,
-            None => 0,
+    /// What is true if the end does not go out: a stream has shown what it had, a plain answer nothing.
+    fn withheld(&self) -> audit::Withheld {
+        match self.head_sent {
+            0 => audit::Withheld {
+                http: 503,
+                released_bytes: 0,
+            },
+            http => audit::Withheld {
+                http,
+                released_bytes: self.released_bytes,
+            },
         }
     }
 
@@ -458,7 +477,7 @@ impl Drop for Trail {
                     true => OutcomeStatus::Abandoned,
                     false => OutcomeStatus::ClientGone,
                 };
-                let outcome = self.outcome(&End::well(status, self.head_sent()));
+                let outcome = self.outcome(&End::well(status, self.head_sent));
                 let bodies = self.transcript.body().into_iter().collect();
                 pending.abandon(outcome, bodies);
             }
