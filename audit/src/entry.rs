@@ -30,6 +30,7 @@ mod words;
 
 pub(crate) use bytes::{Envelope, Payload, Peek, compose, peek};
 pub use bytes::{NotAnEntry, StoredEntry, parse};
+pub(crate) use words::unhex;
 pub use words::{
     Digest, EntryIndex, FieldPath, FieldPattern, NAME_BYTES_MAX, Name, NotAWord, RequestId, Tag,
 };
@@ -68,6 +69,8 @@ pub enum Entry {
     Shutdown(Nothing),
     /// `key.epoch`: bodies are sealed under a new epoch key from here on.
     Epoch(Epoch),
+    /// `key.rewrap`: an epoch key was sealed again, to other recipients.
+    Rewrap(Rewrap),
     /// `audit.degraded`: requests are being refused because they cannot be recorded.
     Degraded(Degraded),
     /// `audit.restored`: recording works again.
@@ -606,8 +609,20 @@ pub struct Epoch {
     pub epoch: Tag,
     /// Digest of its file under `keyring/`.
     pub keyring: Digest,
-    /// Digest of the recipient's public key.
-    pub recipient: Digest,
+    /// Digests of the certificates that it is sealed to; the one to recover with comes first.
+    pub recipients: Vec<Digest>,
+}
+
+/// An epoch key in another keyring file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrap {
+    /// The epoch.
+    pub epoch: Tag,
+    /// Digest of the new file under `keyring/`, whose name ends in the first 16 digits of it.
+    pub keyring: Digest,
+    /// Digests of the certificates that it is sealed to; the one to recover with comes first.
+    pub recipients: Vec<Digest>,
 }
 
 /// Why requests are refused.

@@ -10,7 +10,7 @@ use crate::clock::SystemClock;
 use crate::entry::*;
 use crate::log::Log;
 use crate::recover::{OpenError, Recovery};
-use crate::seal::{Opener, Sealer};
+use crate::seal::{Opener, Recipients, Sealer};
 use crate::settings::Settings;
 use crate::storage::{DiskStorage, Faults, FaultyStorage, Storage};
 use crate::tail::Damage;
@@ -138,6 +138,46 @@ pub(crate) fn refusal(n: u64) -> Refusal {
     }
 }
 
+/// The throw-away recipients of `vectors/keys`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Holder {
+    /// P-384.
+    Recovery,
+    P256,
+    Rsa,
+}
+
+pub(crate) const HOLDERS: [Holder; 3] = [Holder::Recovery, Holder::P256, Holder::Rsa];
+
+impl Holder {
+    /// The files of private key and certificate.
+    pub(crate) fn files(self) -> [PathBuf; 2] {
+        let name = match self {
+            Holder::Recovery => "recovery",
+            Holder::P256 => "officer-p256",
+            Holder::Rsa => "officer-rsa",
+        };
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors/keys");
+        [
+            folder.join(format!("{name}.key")),
+            folder.join(format!("{name}.pem")),
+        ]
+    }
+}
+
+pub(crate) fn opener(holder: Holder) -> Opener {
+    let [key, certificate] = holder
+        .files()
+        .map(|file| std::fs::read_to_string(file).expect("a file"));
+    Opener::from_pem(&key, &certificate).expect("a key and its certificate")
+}
+
+/// All of them; the recovery recipient first.
+pub(crate) fn recipients() -> Recipients {
+    let [recovery, officers @ ..] = HOLDERS.map(|holder| opener(holder).recipient());
+    Recipients::new(recovery, officers).expect("different ones")
+}
+
 /// A folder, the keys, and whatever is needed to open a log there again and again.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
@@ -159,7 +199,7 @@ impl Bench {
         Bench {
             folder,
             signer: Signer::generate(origin()).expect("a key"),
-            opener: Opener::generate().expect("a key"),
+            opener: opener(Holder::Recovery),
             settings,
         }
     }
@@ -177,6 +217,12 @@ impl Bench {
         self.try_open(self.disk()).expect("the log opens").0
     }
 
+    /// Opens the log with other recipients than all of them.
+    pub(crate) fn open_to(&self, recipients: Recipients) -> Log {
+        let opened = self.open_with(self.disk(), Sealer::new(recipients));
+        opened.expect("the log opens").0
+    }
+
     pub(crate) fn open_faulty(&self) -> (Log, Faults) {
         let (storage, faults) = FaultyStorage::new(self.disk());
         (
@@ -190,7 +236,14 @@ impl Bench {
     }
 
     pub(crate) fn try_open(&self, storage: Arc<dyn Storage>) -> Result<(Log, Recovery), OpenError> {
-        let sealer = Sealer::new(self.opener.recipient());
+        self.open_with(storage, Sealer::new(recipients()))
+    }
+
+    fn open_with(
+        &self,
+        storage: Arc<dyn Storage>,
+        sealer: Sealer,
+    ) -> Result<(Log, Recovery), OpenError> {
         Log::open(
             self.settings.clone(),
             storage,

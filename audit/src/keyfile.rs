@@ -1,4 +1,4 @@
-//! Private keys on disk: PEM, PKCS#8, readable by the owner alone.
+//! Private keys on disk: PEM, PKCS#8, readable by the owner alone. And the reading of PEM.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -11,8 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::checkpoint::KeyError;
 
-const BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
-const END: &str = "-----END PRIVATE KEY-----";
+const LABEL: &str = "PRIVATE KEY";
 /// A PKCS#8 document of the keys used here is under 300 bytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024;
 
@@ -25,7 +24,7 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     }
     let mut text = Zeroizing::new(String::new());
     file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    decode(&text).ok_or(KeyError::Malformed)
+    decode(&text)
 }
 
 /// Writes a PKCS#8 document to a new PEM file, durable on return.
@@ -44,16 +43,29 @@ pub(crate) fn create(path: &Path, der: &[u8]) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    let (_, rest) = text.split_once(BEGIN)?;
-    let (body, _) = rest.split_once(END)?;
-    let digits = Zeroizing::new(body.split_whitespace().collect::<String>());
-    BASE64.decode(digits.as_bytes()).ok().map(Zeroizing::new)
+/// The PKCS#8 document of a PEM text.
+pub(crate) fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let first = documents(text, LABEL).into_iter().next().flatten();
+    first.ok_or(KeyError::Malformed)
+}
+
+/// The documents of a PEM text under one label, in order; none in place of one that is not base64.
+pub(crate) fn documents(text: &str, label: &str) -> Vec<Option<Zeroizing<Vec<u8>>>> {
+    let (begin, end) = (
+        format!("-----BEGIN {label}-----"),
+        format!("-----END {label}-----"),
+    );
+    let document = |rest: &str| {
+        let (body, _) = rest.split_once(&end)?;
+        let digits = Zeroizing::new(body.split_whitespace().collect::<String>());
+        BASE64.decode(digits.as_bytes()).ok().map(Zeroizing::new)
+    };
+    text.split(&begin).skip(1).map(document).collect()
 }
 
 fn encode(der: &[u8]) -> Zeroizing<String> {
     let digits = Zeroizing::new(BASE64.encode(der));
-    let mut text = Zeroizing::new(String::from(BEGIN));
+    let mut text = Zeroizing::new(format!("-----BEGIN {LABEL}-----"));
     for (at, digit) in digits.chars().enumerate() {
         if at % 64 == 0 {
             text.push('\n');
@@ -61,7 +73,6 @@ fn encode(der: &[u8]) -> Zeroizing<String> {
         text.push(digit);
     }
     text.push('\n');
-    text.push_str(END);
-    text.push('\n');
+    text.push_str(&format!("-----END {LABEL}-----\n"));
     text
 }

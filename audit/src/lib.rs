@@ -16,6 +16,7 @@
 //! | `survey`, `examine` | how a log stands, and whether a disk is fit for one |
 //! | `merkle`, `tiles`, `proof` | the RFC 6962 tree and its C2SP layout |
 //! | `checkpoint`, `seal`, `keyfile` | signatures, sealed bodies, keys |
+//! | `rewrap` | epoch keys sealed again when the officers change |
 //! | `storage`, `clock` | the seams: disk and time, and their fakes |
 //!
 //! `FORMAT.md` beside this crate's manifest specifies the files, so that someone can write a
@@ -67,6 +68,7 @@ mod merkle;
 mod proof;
 mod publisher;
 mod recover;
+mod rewrap;
 mod seal;
 mod sequencer;
 mod settings;
@@ -99,7 +101,11 @@ pub use proof::{
     prove_consistency, prove_inclusion,
 };
 pub use recover::{OpenError, Recovery, Remains};
-pub use seal::{Body, Opener, Recipient, SEALING_BYTES, Sealer, Unopened};
+pub use rewrap::{RewrapError, Rewrapped, rewrap};
+pub use seal::{
+    BadRecipients, Body, NotARecipient, NotAnOpener, Opener, RECIPIENTS_MAX, Recipient, Recipients,
+    SEALING_BYTES, Sealer, Unopened,
+};
 pub use settings::Settings;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};
 pub use survey::{Survey, survey};

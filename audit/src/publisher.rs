@@ -34,6 +34,7 @@ use crate::content::{Spot, volume_path};
 use crate::desk::{Live, Phase, Published, Shared, Spare};
 use crate::entry::{Digest, Entry, Epoch, Nothing};
 use crate::merkle::leaf_hash;
+use crate::rewrap;
 use crate::seal::{EpochKey, Sealer};
 use crate::storage::{File, Storage};
 use crate::storekeeper::{WAL, segment_path};
@@ -42,6 +43,8 @@ use crate::wal::{Base, Content, Frames, Header};
 
 /// How long one epoch key seals bodies.
 const EPOCH: Duration = Duration::from_secs(600);
+/// How often to look for keyring files that were sealed again.
+const LOOK_FOR_OFFERS: Duration = Duration::from_secs(60);
 /// The checkpoint's name below the log's folder, and the name it is written under.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const CHECKPOINT_NEW: &str = "checkpoint.new";
@@ -63,6 +66,9 @@ pub(crate) struct Publisher {
     /// Partial tiles on the disk, as far as we know of them.
     partials: Vec<TileId>,
     epoch_since: Instant,
+    /// Keyring files that were sealed again and wait to be announced, and when they were looked for.
+    offers: Vec<PathBuf>,
+    looked_for_offers: Option<Instant>,
     /// The tree size when it last changed, and when that was.
     changed: (u64, Instant),
     /// Held until the last file is written.
@@ -115,6 +121,8 @@ impl Publisher {
             signed: size,
             partials: partials(size),
             epoch_since: Instant::now(),
+            offers: Vec::new(),
+            looked_for_offers: None,
             changed: (size, Instant::now()),
             _lock: lock,
         }
@@ -155,6 +163,7 @@ impl Publisher {
         if self.epoch_since.elapsed() > EPOCH {
             self.begin_epoch();
         }
+        self.adopt_offer();
         self.beat();
     }
 
@@ -376,6 +385,26 @@ impl Publisher {
         }
     }
 
+    /// Announces one keyring file that was sealed again. One a turn: the log's own entries must not
+    /// crowd out those of requests, and nobody waits for these.
+    fn adopt_offer(&mut self) {
+        let dir = &self.shared.settings.dir;
+        let due = |looked: Instant| looked.elapsed() > LOOK_FOR_OFFERS;
+        if self.offers.is_empty() && self.looked_for_offers.is_none_or(due) {
+            self.looked_for_offers = Some(Instant::now());
+            self.offers = rewrap::offers(&*self.storage, dir).unwrap_or_default();
+        }
+        let Some(offer) = self.offers.pop() else {
+            return;
+        };
+        match rewrap::adopt(&*self.storage, dir, self.sealer.recipients(), &offer) {
+            Ok(rewrap) => self.shared.queue_own(Entry::Rewrap(rewrap)),
+            Err(error) => {
+                tracing::warn!(offer = %offer.display(), %error, "a keyring file is not taken in");
+            }
+        }
+    }
+
     /// Says that the log is alive, when nothing else has for a while.
     fn beat(&mut self) {
         let size = self.shared.desk().durable.size;
@@ -397,7 +426,7 @@ pub(crate) enum EpochError {
     Io(#[from] io::Error),
 }
 
-/// A new epoch key, once the file that lets the recipient have it is durable, and the entry that
+/// A new epoch key, once the file that lets the recipients have it is durable, and the entry that
 /// announces it. *A crash before the entry is committed* leaves a file that no entry names: nothing
 /// was sealed under it that anybody will ask for.
 pub(crate) fn new_epoch(
@@ -407,14 +436,13 @@ pub(crate) fn new_epoch(
     sealer: &Sealer,
 ) -> Result<(EpochKey, Epoch), EpochError> {
     let (key, keyring) = sealer.epoch(origin)?;
-    let bytes = keyring.to_bytes();
     let path = dir.join(KEYRING).join(key.tag().to_string());
-    storage.create(&path)?.write_all_at(&bytes, 0)?;
+    storage.create(&path)?.write_all_at(&keyring, 0)?;
     storage.sync_files(dir, std::slice::from_ref(&path))?;
     let epoch = Epoch {
         epoch: key.tag(),
-        keyring: Digest::of(&bytes),
-        recipient: keyring.recipient,
+        keyring: Digest::of(&keyring),
+        recipients: sealer.recipients().digests(),
     };
     Ok((key, epoch))
 }

@@ -496,7 +496,7 @@ pub(crate) fn keys() -> &'static (Signer, Opener) {
     KEYS.get_or_init(|| {
         (
             Signer::generate(fixtures::origin()).expect("a key"),
-            Opener::generate().expect("a key"),
+            fixtures::opener(fixtures::Holder::P256),
         )
     })
 }

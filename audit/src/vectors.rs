@@ -1,12 +1,17 @@
 //! The log under `vectors/log`, made once by this crate (`PORTCULLIS_WRITE_VECTORS=FOLDER`
-//! makes another): what it holds stays readable, by us and by a verifier that shares no code with us.
+//! makes another): what it holds stays readable, by us and by tools that share no code with us.
+//!
+//! Its first life sealed to the recovery recipient alone; then that life's key was sealed again, to
+//! all of `vectors/keys`. Sealing draws random numbers, so another log has other bytes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::checkpoint::VerifyKey;
-use crate::entry::Direction;
-use crate::fixtures::{Bench, intent, outcome, refusal};
+use crate::entry::{Direction, parse};
+use crate::fixtures::{self, Bench, HOLDERS, Holder, intent, outcome, refusal};
+use crate::rewrap::rewrap;
 use crate::seal::Body;
 use crate::verify::{VerifyOptions, verify};
 
@@ -14,11 +19,11 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
 }
 
-fn second_verifier(log: &std::path::Path, key: &str) -> String {
+fn python(script: &str, arguments: &[&Path]) -> String {
     let output = Command::new("python3")
-        .arg(folder().join("verify.py"))
-        .arg(log)
-        .arg(key)
+        .arg("-B")
+        .arg(folder().join(script))
+        .args(arguments)
         .output();
     let output = output.expect("python3 runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -29,6 +34,10 @@ fn second_verifier(log: &std::path::Path, key: &str) -> String {
         text(&output.stderr)
     );
     text(&output.stdout)
+}
+
+fn second_verifier(log: &Path, key: &str) -> String {
+    python("verify.py", &[log, Path::new(key)])
 }
 
 #[test]
@@ -48,13 +57,51 @@ fn the_log_of_the_specification_verifies() {
     assert!(said.contains(expected.trim()), "{said}");
 }
 
+/// By us, and by hand: with Python, `openssl` and FORMAT.md.
+#[test]
+fn the_bodies_of_the_specification_open_for_each_recipient() {
+    let log = folder().join("log");
+    let with_bodies = crate::entries(&log)
+        .expect("a log")
+        .map(|entry| entry.expect("an entry"))
+        .map(|(index, leaf)| (index, parse(&leaf).expect("an entry")))
+        .filter(|(_, stored)| !stored.body.is_empty());
+    let mut opened = 0;
+    for (index, stored) in with_bodies {
+        let req = stored.entry.request().expect("a request");
+        for holder in HOLDERS {
+            for body in &stored.body {
+                let text = crate::open_body(&log, &fixtures::opener(holder), req, body);
+                assert_eq!(text.expect("it opens").as_slice(), b"how many roads");
+                opened += 1;
+            }
+        }
+        let holder = HOLDERS[opened % HOLDERS.len()];
+        let [key, certificate] = holder.files();
+        let index = index.to_string();
+        let by_hand = python("open.py", &[&log, Path::new(&index), &certificate, &key]);
+        assert!(
+            by_hand.ends_with(": how many roads\n"),
+            "{holder:?}: {by_hand}"
+        );
+    }
+    assert_eq!(opened, 36, "twelve bodies, three recipients");
+}
+
 /// A log with full tiles on two levels' edge, fresh from this code.
 #[tokio::test]
 async fn the_second_verifier_agrees_about_a_new_log() {
     let (bench, keep) = (Bench::new(), std::env::var_os("PORTCULLIS_WRITE_VECTORS"));
     let requests = if keep.is_some() { 3 } else { 100 };
     for life in 0..2 {
-        let log = bench.open();
+        let recovery = fixtures::opener(Holder::Recovery);
+        let log = match life {
+            0 => bench.open_to(recovery.recipient().into()),
+            _ => {
+                rewrap(&bench.dir(), &recovery, &fixtures::recipients()).expect("sealed again");
+                bench.open()
+            }
+        };
         for n in 0..requests {
             let body = |direction| {
                 vec![Body {
@@ -77,8 +124,10 @@ async fn the_second_verifier_agrees_about_a_new_log() {
                 .await
                 .expect("durable");
         }
+        tokio::time::sleep(Duration::from_millis(300)).await; // the publisher looks around
         log.close().await;
     }
+    assert_eq!(bench.count("key.rewrap"), 1);
     let said = second_verifier(&bench.dir(), &bench.signer.verify_key().to_string());
     assert!(said.contains(&bench.verify().root.to_string()), "{said}");
     if let Some(to) = keep.map(PathBuf::from) {

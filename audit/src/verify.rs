@@ -21,7 +21,7 @@
 //! never brings back under that name and number. Nothing is ever passed over: only a look at which
 //! everything holds makes a proof.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
@@ -32,7 +32,7 @@ use std::thread;
 use crate::archive::{Archive, bundle_end, width_at};
 use crate::checkpoint::{BadCheckpoint, Checkpoint, Origin, VerifyKey};
 use crate::content::{Spot, volume_path};
-use crate::entry::{BodyRef, Digest, OutcomeStatus, Tag};
+use crate::entry::{BodyRef, Digest, OutcomeStatus};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::publisher::{CHECKPOINT, CHECKPOINT_NEW, KEYRING};
 use crate::storage::{DiskStorage, Storage};
@@ -42,10 +42,12 @@ use crate::tiles::{Edge, TileId, WIDTH, partials, tile_root};
 use crate::wal::{Commit, Header};
 
 mod bundle;
+mod keyrings;
 mod story;
 
 use bundle::{Bundle, Line, Place, Reader, is_body, read_line};
-use story::{Story, What};
+use keyrings::Keyrings;
+use story::Story;
 
 /// What to check, and how to hear of it.
 #[derive(Default)]
@@ -209,7 +211,7 @@ struct State {
     story: Story,
     /// Where the next body must lie.
     spot: Spot,
-    epochs: BTreeSet<Tag>,
+    keyrings: Keyrings,
     bodies: u64,
     omitted: u64,
     strays: Vec<PathBuf>,
@@ -238,6 +240,7 @@ impl<'a> Inspector<'a, '_> {
         // Listed before the tail is read: whatever a file holds by now was committed before.
         let listed = self.list()?;
         let mut seen = self.tail(known, checkpoint)?;
+        seen.state.keyrings.are_there()?;
         self.leftovers(&mut seen.state, listed, published)?;
         Ok(seen)
     }
@@ -431,10 +434,7 @@ impl<'a> Inspector<'a, '_> {
             {
                 Some("tile") => self.leftover_tile(below, &path, published)?,
                 Some("content") => volume(state.spot, below, &path, bytes)?,
-                Some(KEYRING) => state
-                    .epochs
-                    .iter()
-                    .any(|epoch| below.ends_with(epoch.to_string())),
+                Some(KEYRING) => state.keyrings.account_for(below),
                 Some(WAL | CHECKPOINT | CHECKPOINT_NEW | "lock") => true,
                 _ => false,
             };
@@ -578,7 +578,7 @@ impl State {
                 offset: line.offset,
                 index,
             };
-            self.line(line, place)?;
+            self.line(archive, line, place)?;
             for body in &line.bodies {
                 if !self.takes_its_place(body) {
                     return Err(archive.bad_body(body).of(index));
@@ -589,14 +589,19 @@ impl State {
     }
 
     /// Takes in one entry, bodies apart.
-    fn line(&mut self, line: &Line, place: Place<'_>) -> Result<(), Damage> {
+    fn line(
+        &mut self,
+        archive: &Archive<'_>,
+        line: &Line,
+        place: Place<'_>,
+    ) -> Result<(), Damage> {
         self.story
             .tell(place.index, &line.fact)
             .map_err(|what| place.damage(DamageKind::Story(what)))?;
-        if let What::Epoch(epoch) = line.fact.what {
-            self.epochs.insert(epoch);
+        if let Some(entry) = &line.announces {
+            self.keyrings.tell(archive, entry, place)?;
         }
-        let announced = |body: &BodyRef| self.epochs.contains(&body.epoch);
+        let announced = |body: &BodyRef| self.keyrings.has(body.epoch);
         if !line.bodies.iter().all(announced) {
             let what = "a body is sealed under a key that was never announced";
             return Err(place.damage(DamageKind::Story(what)));
@@ -688,8 +693,8 @@ impl Walk<'_> {
     }
 
     fn new_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
-        let line = read_line(self.archive, entry.leaf, place)?;
-        self.state.line(&line, place)?;
+        let line = read_line(entry.leaf, place)?;
+        self.state.line(self.archive, &line, place)?;
         if line.bodies.len() != entry.bodies.len() {
             return Err(place.damage(DamageKind::Body));
         }

@@ -101,7 +101,7 @@ def check_tiles(log, hashes):
 
 
 def check_story(log, leaves):
-    boot, count, open_intents, epochs = None, 0, {}, set()
+    boot, count, open_intents, epochs, missing = None, 0, {}, set(), {}
     for index, leaf in enumerate(leaves):
         entry = json.loads(leaf)
         check(json.dumps(entry, separators=(",", ":")).encode() == leaf, f"entry {index} has another form")
@@ -110,10 +110,16 @@ def check_story(log, leaves):
             boot, count = entry["boot"], 0
         check((entry["boot"], entry["n"]) == (boot, count), f"the number of entry {index}")
         count += 1
-        if entry["type"] == "key.epoch":
-            keyring = (log / "keyring" / entry["epoch"]).read_bytes()
-            check(sha256(keyring).hex() == entry["keyring"], f"the key file of entry {index}")
-            epochs.add(entry["epoch"])
+        if entry["type"] in ("key.epoch", "key.rewrap"):
+            suffix = "" if entry["type"] == "key.epoch" else "." + entry["keyring"][:16]
+            keyring = log / "keyring" / (entry["epoch"] + suffix)
+            missing.pop(entry["epoch"], None)
+            if keyring.exists():
+                check(sha256(keyring.read_bytes()).hex() == entry["keyring"], f"the key file of entry {index}")
+            else:
+                missing[entry["epoch"]] = index
+            if entry["type"] == "key.epoch":
+                epochs.add(entry["epoch"])
         if entry["type"] == "req.intent":
             open_intents[index] = entry["req"]
         if entry["type"] == "req.outcome":
@@ -122,6 +128,7 @@ def check_story(log, leaves):
             volume = (log / "content" / f"{body['vol']:08}").read_bytes()
             sealed = volume[body["at"]:body["at"] + body["len"]]
             check(sha256(sealed).hex() == body["ct"] and body["epoch"] in epochs, f"a body of entry {index}")
+    check(not missing, f"the key files of entries {sorted(missing.values())} are not there")
     return open_intents
 
 

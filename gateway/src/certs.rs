@@ -1,7 +1,7 @@
 //! `portcullis certs dev`: a throw-away CA with a server and client certificates, for trying things out and for tests.
 //!
-//! The folder holds `ca.pem`, `server.{pem,key}`, one `NAME.{pem,key}` per client, and the officers' key pair to which
-//! bodies are sealed (`officers.pub.pem`, `officers.key.pem`). The CA's own key is thrown away.
+//! The folder holds `ca.pem`, `server.{pem,key}`, one `NAME.{pem,key}` per client, and those to whom bodies are sealed:
+//! `officer.{pem,key}` (P-256) and `recovery.{pem,key}` (P-384). The CA's own key is thrown away.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, SanType,
+    SignatureAlgorithm,
 };
 
 /// What went wrong while making certificates.
@@ -58,15 +59,23 @@ pub fn dev(dir: &Path, clients: &[(&str, &str)]) -> Result<(), CertsError> {
         issue(dir, name, client, &ca)?;
     }
 
-    let officers = KeyPair::generate()?;
-    write(
-        &dir.join("officers.key.pem"),
-        officers.serialize_pem().as_bytes(),
-    )?;
-    write(
-        &dir.join("officers.pub.pem"),
-        officers.public_key_pem().as_bytes(),
-    )
+    recipient(dir, "officer", &PKCS_ECDSA_P256_SHA256, &ca)?;
+    recipient(dir, "recovery", &PKCS_ECDSA_P384_SHA384, &ca)
+}
+
+/// A certificate to which keys can be sealed, and which is good for nothing else.
+fn recipient(
+    dir: &Path,
+    name: &str,
+    kind: &'static SignatureAlgorithm,
+    ca: &CertifiedIssuer<'_, KeyPair>,
+) -> Result<(), CertsError> {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("portcullis development {name}"));
+    params.key_usages = vec![KeyUsagePurpose::KeyAgreement];
+    sign(dir, name, params, KeyPair::generate_for(kind)?, ca)
 }
 
 fn ca_params() -> CertificateParams {
@@ -87,8 +96,17 @@ fn issue(
     ca: &CertifiedIssuer<'_, KeyPair>,
 ) -> Result<(), CertsError> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    sign(dir, name, params, KeyPair::generate()?, ca)
+}
+
+fn sign(
+    dir: &Path,
+    name: &str,
+    mut params: CertificateParams,
+    key: KeyPair,
+    ca: &CertifiedIssuer<'_, KeyPair>,
+) -> Result<(), CertsError> {
     params.use_authority_key_identifier_extension = true;
-    let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, ca)?;
     write(
         &dir.join(format!("{name}.pem")),

@@ -67,7 +67,7 @@ pub(crate) enum Output {
 
 #[derive(Subcommand)]
 enum CertsVerb {
-    /// Make a throw-away CA, server, client and officers' keys for trying things out
+    /// Make a throw-away CA, server, client, officer and recovery certificates for trying things out
     Dev {
         /// The folder to write them to
         #[arg(long, default_value = "certs")]
@@ -153,7 +153,7 @@ fn certs_dev(dir: &std::path::Path, clients: &[(String, String)]) -> ExitCode {
     match gateway::certs::dev(dir, &clients) {
         Ok(()) => {
             println!(
-                "wrote a development CA, server, client and officers' keys to {}",
+                "wrote a development CA, server, client, officer and recovery certificates to {}",
                 dir.display()
             );
             ExitCode::SUCCESS

@@ -132,8 +132,10 @@ pub struct AuditConfig {
     pub origin: String,
     /// File of the key that signs checkpoints.
     pub signing_key: PathBuf,
-    /// File of the public key to which bodies are sealed, PEM.
-    pub recipient: PathBuf,
+    /// Files of the officers' certificates, PEM: who can open bodies.
+    pub officers: Vec<PathBuf>,
+    /// File of the certificate that bodies are sealed to as well, for when no officer can open them.
+    pub recovery: PathBuf,
     /// Bytes of one write-ahead segment.
     pub segment_bytes: u64,
     /// A commit that takes longer refuses traffic.
@@ -421,7 +423,25 @@ fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
         .required("origin")
         .and_then(|value| name(s.source(), value, "a log's name"));
     let signing_key = s.required_path("signing_key");
-    let recipient = s.required_path("recipient");
+    let written = s.strings("officers");
+    if written.is_empty() && !s.has_problem_at("officers") {
+        s.report(
+            "`audit.officers` is missing: nobody could read what is recorded",
+            Some(
+                "write `officers = [\"certs/officer.pem\"]`, the certificates of those who may"
+                    .into(),
+            ),
+        );
+    }
+    let officers = written.into_iter().map(|v| s.source().resolve(&v.value));
+    let officers = officers.collect();
+    let recovery = s.path_to("recovery");
+    if recovery.is_none() && !s.has_problem_at("recovery") {
+        s.report(
+            "`audit.recovery` is missing: what is recorded would be lost with the officers' keys",
+            Some("write `recovery = \"certs/recovery.pem\"`, a certificate whose key is kept in a safe".into()),
+        );
+    }
     // Below 256 KiB no body fits its reservation.
     let segment_bytes = s.number("segment_bytes", SEGMENT_BYTES, 256 << 10..=1 << 30);
     // A healthy disk flushes in milliseconds; two seconds mean that it does not work.
@@ -431,7 +451,8 @@ fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
         dir: dir?.value,
         origin: origin?,
         signing_key: signing_key?.value,
-        recipient: recipient?.value,
+        officers,
+        recovery: recovery?.value,
         segment_bytes,
         commit_timeout,
     })

@@ -4,13 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use audit::Clock as _;
 use backends::{Clocks, Demo, OpenAi, OpenAiSettings, Upstream};
 use guardrails::{Classifier, Engine, ProfileFile};
 use policy::Policy;
-use rustls::pki_types::SubjectPublicKeyInfoDer;
-use rustls::pki_types::pem::PemObject;
 
-use crate::config::{BackendConfig, BackendKind, Config};
+use crate::config::{AuditConfig, BackendConfig, BackendKind, Config};
 use crate::keys::Keys;
 use crate::pipeline::forward::{Models, Target};
 use crate::problem::{Problem, Severity, nearest};
@@ -27,7 +26,7 @@ pub struct Loaded {
     /// Models and their backends.
     pub models: Models,
     /// To whom bodies are sealed.
-    pub recipient: audit::Recipient,
+    pub recipients: audit::Recipients,
     /// TLS settings of the data listener.
     pub tls: Arc<rustls::ServerConfig>,
     /// What is odd, but does not stop a load.
@@ -55,7 +54,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     let guardrails =
         profiles.and_then(|profiles| keep(&mut problems, guardrails(config, profiles, wrap)));
     let models = keep(&mut problems, models(config));
-    let recipient = keep(&mut problems, recipient(&config.audit.recipient));
+    let recipients = keep(&mut problems, recipients(&config.audit));
     let tls = keep(&mut problems, tls::server(&config.listener));
     let mut warnings = Vec::new();
     if let (Some(policy), Some(guardrails), Some(keys)) = (&policy, &guardrails, &keys) {
@@ -67,8 +66,8 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
         return Err(problems);
     }
     // Whatever is missing has said so above.
-    let all = (keys, policy, guardrails, models, recipient, tls);
-    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(recipient), Some(tls)) =
+    let all = (keys, policy, guardrails, models, recipients, tls);
+    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(recipients), Some(tls)) =
         all
     else {
         return Err(problems);
@@ -80,7 +79,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
         policy: policy.policy,
         guardrails,
         models,
-        recipient,
+        recipients,
         tls,
         warnings,
     })
@@ -94,21 +93,34 @@ fn translated<P: Into<Problem>>(problems: Vec<P>) -> Vec<Problem> {
     problems.into_iter().map(Into::into).collect()
 }
 
-/// The officers' public key.
-fn recipient(file: &Path) -> Result<audit::Recipient, Vec<Problem>> {
-    let wrong = |why: String| {
+/// The certificates that bodies are sealed to.
+fn recipients(config: &AuditConfig) -> Result<audit::Recipients, Vec<Problem>> {
+    let now = audit::SystemClock.now();
+    let mut problems = Vec::new();
+    let mut read = |file: &Path| {
+        let wrong = |e: audit::NotARecipient| {
+            let problem = Problem::about(file, format!("bodies cannot be sealed to this: {e}"));
+            vec![problem.hint("one certificate in PEM, as an officer's card holds or `portcullis certs dev` writes it")]
+        };
+        keep(
+            &mut problems,
+            audit::Recipient::load(file, now).map_err(wrong),
+        )
+    };
+    let recovery = read(&config.recovery);
+    let officers: Vec<_> = config
+        .officers
+        .iter()
+        .filter_map(|file| read(file))
+        .collect();
+    let recovery = recovery.filter(|_| problems.is_empty()).ok_or(problems)?;
+    audit::Recipients::new(recovery, officers).map_err(|e| {
         vec![
-            Problem::about(
-                file,
-                format!("holds no public key to seal bodies to: {why}"),
-            )
-            .hint(
-                "a P-256 key in PEM, as `portcullis certs dev` or `openssl ec -pubout` writes it",
+            Problem::about("audit.officers", e.to_string()).hint(
+                "each officer, and whoever recovers, has a certificate with a key of their own",
             ),
         ]
-    };
-    let der = SubjectPublicKeyInfoDer::from_pem_file(file).map_err(|e| wrong(e.to_string()))?;
-    audit::Recipient::new(&der).map_err(|e| wrong(e.to_string()))
+    })
 }
 
 fn guardrails(

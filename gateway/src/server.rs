@@ -152,7 +152,7 @@ impl Gateway {
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config, seams: Seams) -> Result<Running, StartError> {
         let loaded = load::load(&config, seams.classifier.clone()).map_err(StartError::Files)?;
-        let opened = open_log(&config.audit, loaded.recipient.clone(), &seams)?;
+        let opened = open_log(&config.audit, loaded.recipients.clone(), &seams)?;
         let mut listeners = Vec::new();
         for address in &config.listener.bind {
             let bound = Listener::bind(*address).await;
@@ -350,7 +350,7 @@ struct Opened {
 
 fn open_log(
     config: &AuditConfig,
-    recipient: audit::Recipient,
+    recipients: audit::Recipients,
     seams: &Seams,
 ) -> Result<Opened, StartError> {
     let failed = |source: audit::OpenError| StartError::Audit {
@@ -365,7 +365,7 @@ fn open_log(
     })?;
     let signer = signer(&config.signing_key, &origin)?;
     let verify_key = signer.verify_key();
-    let sealer = audit::Sealer::new(recipient);
+    let sealer = audit::Sealer::new(recipients);
     let storage = match &seams.storage {
         Some(storage) => storage.clone(),
         None => {

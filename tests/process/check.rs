@@ -85,7 +85,7 @@ fn files_that_are_not_there_are_told() {
     let folder = Folder::new();
     for file in [
         "certs/server.key",
-        "certs/officers.pub.pem",
+        "certs/officer.pem",
         "keys.toml",
         RULES,
         GUARDRAILS,

@@ -288,7 +288,8 @@ runtime = {runtime:?}
 dir = "log"
 origin = "process.demo.example/audit"
 signing_key = "log.key"
-recipient = "certs/officers.pub.pem"
+officers = ["certs/officer.pem"]
+recovery = "certs/recovery.pem"
 
 [[backend]]
 name = "llama"

@@ -386,7 +386,8 @@ runtime = {runtime:?}
 dir = {log_dir:?}
 origin = "test.demo.example/audit"
 signing_key = "log.key"
-recipient = "certs/officers.pub.pem"
+officers = ["certs/officer.pem"]
+recovery = "certs/recovery.pem"
 segment_bytes = 1048576
 
 [limits]

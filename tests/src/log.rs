@@ -9,7 +9,7 @@ use serde_json::Value;
 pub struct AuditLog {
     /// Its folder.
     pub dir: PathBuf,
-    /// The folder of certificates and of the officers' key.
+    /// The folder of certificates and of the officer's key.
     pub(crate) certs: PathBuf,
     /// Keeps the folders while the log is looked at.
     pub(crate) _folders: (Arc<tempfile::TempDir>, Option<Arc<tempfile::TempDir>>),
@@ -62,9 +62,15 @@ impl AuditLog {
             .collect()
     }
 
-    /// The bodies of a request, opened with the officers' key, in the order of its entries.
+    /// The bodies of a request, opened with the officer's key, in the order of its entries.
     pub fn opened(&self, request_id: &str) -> Vec<String> {
-        let officers = audit::Opener::load(&self.certs.join("officers.key.pem")).unwrap();
+        let officer = audit::Opener::load(
+            &self.certs.join("officer.key"),
+            &self.certs.join("officer.pem"),
+        )
+        .unwrap();
+        let checkpoint = std::fs::read_to_string(self.dir.join("checkpoint")).unwrap();
+        let origin = audit::Checkpoint::read(&checkpoint).unwrap().origin;
         let mut bodies = Vec::new();
         for entry in self.about(request_id) {
             let req = serde_json::from_value(entry["req"].clone()).unwrap();
@@ -78,8 +84,14 @@ impl AuditLog {
                     .dir
                     .join("keyring")
                     .join(body["epoch"].as_str().unwrap());
-                let opened = officers
-                    .open(&std::fs::read(keyring).unwrap(), req, &reference, sealed)
+                let opened = officer
+                    .open(
+                        &origin,
+                        &std::fs::read(keyring).unwrap(),
+                        req,
+                        &reference,
+                        sealed,
+                    )
                     .unwrap();
                 bodies.push(String::from_utf8(opened.to_vec()).unwrap());
             }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::{
     BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event, FINISH_MAX,
     HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind, RequestId,
-    Restored, SCORES_MAX, Served, Tag,
+    Restored, Rewrap, SCORES_MAX, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -250,6 +250,7 @@ impl Entry {
             Entry::Boot(_) => "boot",
             Entry::Shutdown(_) => "shutdown",
             Entry::Epoch(_) => "key.epoch",
+            Entry::Rewrap(_) => "key.rewrap",
             Entry::Degraded(_) => "audit.degraded",
             Entry::Restored(_) => "audit.restored",
             Entry::Late(_) => "req.late",
@@ -271,6 +272,7 @@ impl Entry {
             Entry::Event(Event::ConnSummary(fields)) => serde_json::to_vec(fields),
             Entry::Boot(fields) => serde_json::to_vec(fields),
             Entry::Epoch(fields) => serde_json::to_vec(fields),
+            Entry::Rewrap(fields) => serde_json::to_vec(fields),
             Entry::Degraded(fields) => serde_json::to_vec(fields),
             Entry::Restored(fields) => serde_json::to_vec(fields),
             Entry::Late(fields) => serde_json::to_vec(fields),
@@ -301,6 +303,7 @@ impl Entry {
             "boot" => Entry::Boot(read::<Boot>(json)?),
             "shutdown" => Entry::Shutdown(read::<Nothing>(json)?),
             "key.epoch" => Entry::Epoch(read::<Epoch>(json)?),
+            "key.rewrap" => Entry::Rewrap(read::<Rewrap>(json)?),
             "audit.degraded" => Entry::Degraded(read::<Degraded>(json)?),
             "audit.restored" => Entry::Restored(read::<Restored>(json)?),
             "req.late" => Entry::Late(read::<Late>(json)?),

@@ -471,7 +471,7 @@ fn hex<'a>(room: &'a mut [u8; 64], bytes: &[u8]) -> &'a str {
 }
 
 /// Lower-case hexadecimal digits into exactly `N` bytes.
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != 2 * N {
         return None;
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::story::Fact;
 use crate::archive::{Archive, Tile};
-use crate::entry::{BodyRef, Digest, Entry, Epoch, parse};
+use crate::entry::{BodyRef, Digest, Entry, parse};
 use crate::merkle::{Hash, leaf_hash};
 use crate::tail::{Damage, DamageKind};
 use crate::tiles::{WIDTH, leaves, tile_root};
@@ -29,6 +29,8 @@ pub(super) struct Line {
     pub(super) offset: u64,
     pub(super) fact: Fact,
     pub(super) bodies: Vec<BodyRef>,
+    /// The entry itself, if it announces a keyring file.
+    pub(super) announces: Option<Box<Entry>>,
     pub(super) omitted: u64,
 }
 
@@ -103,7 +105,7 @@ impl Reader<'_> {
                     false => self.bad_hash(index)?,
                 });
             }
-            let line = read_line(&self.archive, leaf, place)?;
+            let line = read_line(leaf, place)?;
             self.bodies(&line, index)?;
             lines.push(line);
         }
@@ -130,25 +132,17 @@ impl Reader<'_> {
     }
 }
 
-/// Reads an entry. The key file of an epoch that it announces must be the announced one.
-pub(super) fn read_line(
-    archive: &Archive<'_>,
-    leaf: &[u8],
-    place: Place<'_>,
-) -> Result<Line, Damage> {
+/// Reads an entry.
+pub(super) fn read_line(leaf: &[u8], place: Place<'_>) -> Result<Line, Damage> {
     let stored = parse(leaf).map_err(|error| place.damage(error))?;
-    if let Entry::Epoch(Epoch { epoch, keyring, .. }) = &stored.entry {
-        let of = |damage: Damage| damage.of(place.index);
-        let (path, bytes) = archive.keyring(*epoch).map_err(of)?;
-        if Digest::of(&bytes) != *keyring {
-            return Err(of(Damage::new(&path, DamageKind::Keyring)));
-        }
-    }
+    let fact = Fact::from(&stored);
+    let announces = matches!(stored.entry, Entry::Epoch(_) | Entry::Rewrap(_));
     Ok(Line {
         offset: place.offset,
-        fact: Fact::from(&stored),
+        fact,
         omitted: stored.omitted.len() as u64,
         bodies: stored.body,
+        announces: announces.then(|| Box::new(stored.entry)),
     })
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::checkpoint::Origin;
 use crate::entry::{
-    Boot, Entry, EntryIndex, Epoch, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
+    Boot, Entry, EntryIndex, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
 };
 
 /// What an entry adds to the story. Everything else about it is checked where it is read.
@@ -20,14 +20,13 @@ pub(super) struct Fact {
     ts: u64,
     boot: Tag,
     n: u64,
-    pub(super) what: What,
+    what: What,
 }
 
 #[derive(Clone)]
 pub(super) enum What {
     Boot(Box<Boot>),
     Shutdown,
-    Epoch(Tag),
     Intent(RequestId),
     Outcome(EntryIndex, RequestId, OutcomeStatus),
     Refusal(RefusalKind),
@@ -40,7 +39,6 @@ impl From<&StoredEntry> for Fact {
         let what = match &stored.entry {
             Entry::Boot(boot) => What::Boot(Box::new(boot.clone())),
             Entry::Shutdown(_) => What::Shutdown,
-            Entry::Epoch(Epoch { epoch, .. }) => What::Epoch(*epoch),
             Entry::Intent(intent) => What::Intent(intent.req),
             Entry::Outcome(outcome) => What::Outcome(outcome.intent, outcome.req, outcome.status),
             Entry::Refusal(refusal) => What::Refusal(refusal.kind),
@@ -103,7 +101,7 @@ impl Story {
                 return Err("the log was shut down with intents open");
             }
             What::Shutdown => self.life.iter_mut().for_each(|life| life.shut = true),
-            What::Boot(_) | What::Epoch(_) | What::Other => {}
+            What::Boot(_) | What::Other => {}
         }
         Ok(())
     }

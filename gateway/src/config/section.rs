@@ -363,7 +363,8 @@ impl<'t> Section<'t> {
         self.fields.remove(key)
     }
 
-    fn has_problem_at(&self, key: &str) -> bool {
+    /// Whether a problem of this key was reported.
+    pub(super) fn has_problem_at(&self, key: &str) -> bool {
         let path = format!("`{}`", self.path(key));
         self.source
             .problems

@@ -22,7 +22,8 @@ dir = "policies"
 dir = "log"
 origin = "gw1.agency.example/audit"
 signing_key = "log.key"
-recipient = "officers.pem"
+officers = ["officer.pem"]
+recovery = "recovery.pem"
 
 [[backend]]
 name = "demo"
@@ -104,21 +105,21 @@ fn each_mistake_is_named_where_it_stands() {
     problem_of(
         "backend = \"demo\"",
         "backend = \"dmeo\"",
-        31,
+        32,
         11,
         "did you mean `demo`?",
     );
     problem_of(
         "kind = \"demo\"",
         "kind = \"openai\"",
-        25,
+        26,
         1,
         "`backend.base_url` is missing",
     );
     problem_of(
         "mode = \"development\"",
         "mode = \"production\"",
-        25,
+        26,
         1,
         "production refuses it",
     );
@@ -137,6 +138,27 @@ fn each_mistake_is_named_where_it_stands() {
         "is integer where a string is wanted",
     );
     problem_of("dir = \"log\"", "", 19, 1, "`audit.dir` is missing");
+    problem_of(
+        "recovery = \"recovery.pem\"",
+        "",
+        19,
+        1,
+        "`audit.recovery` is missing",
+    );
+    problem_of(
+        "officers = [\"officer.pem\"]",
+        "officers = []",
+        19,
+        1,
+        "`audit.officers` is missing",
+    );
+    problem_of(
+        "officers = [\"officer.pem\"]",
+        "recipient = \"officers.pub.pem\"",
+        23,
+        1,
+        "unknown key `audit.recipient`",
+    );
 }
 
 #[test]

@@ -151,7 +151,8 @@ runtime = {runtime}
 dir = "log"
 origin = "{ORIGIN}"
 signing_key = "log.key"
-recipient = "certs/officers.pub.pem"
+officers = ["certs/officer.pem"]
+recovery = "certs/recovery.pem"
 {segments}
 [[backend]]
 name = "llama"

@@ -91,7 +91,12 @@ fn one_of_each() -> Vec<Entry> {
         Entry::Epoch(Epoch {
             epoch: Tag([1; 8]),
             keyring: digest,
-            recipient: digest,
+            recipients: vec![digest, digest],
+        }),
+        Entry::Rewrap(Rewrap {
+            epoch: Tag([1; 8]),
+            keyring: digest,
+            recipients: vec![digest, digest],
         }),
         Entry::Degraded(Degraded {
             reason: Reason::Full,

@@ -287,7 +287,8 @@ dir = "policies"
 dir = {log:?}
 origin = "bench.demo.example/audit"
 signing_key = "log.key"
-recipient = "../certs/officers.pub.pem"
+officers = ["../certs/officer.pem"]
+recovery = "../certs/recovery.pem"
 
 [[backend]]
 name = "llama"
