@@ -22,6 +22,7 @@ mod full_disk;
 mod kill;
 mod log;
 mod namespace;
+mod officers;
 mod portcullis;
 mod signals;
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 mod prove;
+mod rewrap;
 mod status;
 mod verify;
 
@@ -13,6 +14,7 @@ pub(crate) enum Verb {
     Status(status::Options),
     Verify(verify::Options),
     Prove(prove::Options),
+    Rewrap(rewrap::Options),
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
@@ -20,5 +22,6 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Status(options) => status::run(&options),
         Verb::Verify(options) => verify::run(options),
         Verb::Prove(options) => prove::run(options),
+        Verb::Rewrap(options) => rewrap::run(&options),
     }
 }

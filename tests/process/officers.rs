@@ -1,0 +1,73 @@
+//! An officer leaves: keys that were sealed to one are sealed to the next, and the log says so.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::portcullis::Folder;
+use crate::within;
+
+#[tokio::test]
+async fn what_was_sealed_to_one_officer_is_sealed_again_to_the_next() {
+    let folder = Folder::new();
+    folder.serve().await.stop().await;
+    folder.succeeds(&["certs", "dev", "--dir", "next"]);
+    folder.replace("portcullis.toml", "certs/officer.pem", "next/officer.pem");
+    let by_officer = [
+        ["--key", "certs/officer.key"],
+        ["--certificate", "certs/officer.pem"],
+        ["--to", "next/officer.pem"],
+        ["--recovery", "certs/recovery.pem"],
+    ];
+    let rewrap = [&["audit", "rewrap", "log"], by_officer.as_flattened()].concat();
+    let said = folder.succeeds(&rewrap);
+    assert!(said.starts_with("1 epoch keys were sealed again"), "{said}");
+
+    let serving = folder.serve().await;
+    within("the gateway to take the file in", async {
+        while waiting(folder.path()) {
+            serving.admin_get("/livez").await;
+        }
+    })
+    .await;
+    serving.stop().await;
+    let log = folder.log();
+    let [rewrapped] = log.of_type("key.rewrap")[..] else {
+        panic!("one entry: {:?}", log.entries);
+    };
+    let text = |key: &str| rewrapped[key].as_str().unwrap();
+    let name = format!("{}.{}", text("epoch"), &text("keyring")[..16]);
+    let opens = |certs: &str| opens(folder.path(), &format!("log/keyring/{name}"), certs);
+    assert!(opens("next") && !opens("certs"));
+    let again = folder.succeeds(&rewrap_by_next(&rewrap));
+    assert!(again.starts_with("0 epoch keys"), "{again}");
+}
+
+fn rewrap_by_next<'a>(rewrap: &[&'a str]) -> Vec<&'a str> {
+    let next = |word: &&'a str| match *word {
+        "certs/officer.key" => "next/officer.key",
+        "certs/officer.pem" => "next/officer.pem",
+        word => word,
+    };
+    rewrap.iter().map(next).collect()
+}
+
+fn waiting(folder: &Path) -> bool {
+    let mut files = std::fs::read_dir(folder.join("log/keyring")).unwrap();
+    files.any(|file| {
+        file.unwrap()
+            .path()
+            .extension()
+            .is_some_and(|end| end == "new")
+    })
+}
+
+/// Whether the officer of these certificates opens the file, with a tool that is not ours.
+fn opens(folder: &Path, keyring: &str, certs: &str) -> bool {
+    let output = Command::new("openssl")
+        .current_dir(folder)
+        .args(["cms", "-decrypt", "-inform", "DER", "-in", keyring])
+        .args(["-recip", &format!("{certs}/officer.pem")])
+        .args(["-inkey", &format!("{certs}/officer.key")])
+        .output();
+    output.unwrap().status.success()
+}
