@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit::Clock as _;
 use backends::{Clocks, Demo, OpenAi, OpenAiSettings, Upstream};
@@ -32,6 +33,9 @@ pub struct Loaded {
     /// What is odd, but does not stop a load.
     pub warnings: Vec<Problem>,
 }
+
+/// Time enough to issue a certificate, and to seal again what was sealed to the old one.
+const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Wraps every classifier; for tests and the demo, which make one fail on purpose.
 pub type ClassifierWrap = Arc<dyn Fn(Arc<dyn Classifier>) -> Arc<dyn Classifier> + Send + Sync>;
@@ -72,6 +76,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     else {
         return Err(problems);
     };
+    warnings.extend(expiring(&config.audit, &recipients));
     warnings.extend(policy.warnings.into_iter().map(Problem::from));
     warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
     Ok(Loaded {
@@ -121,6 +126,23 @@ fn recipients(config: &AuditConfig) -> Result<audit::Recipients, Vec<Problem>> {
             ),
         ]
     })
+}
+
+/// Certificates that end soon. A gateway that runs goes on with them; one that is started then does not start.
+fn expiring(config: &AuditConfig, recipients: &audit::Recipients) -> Vec<Problem> {
+    let soon = audit::SystemClock.now() / 1_000_000_000 + EXPIRES_SOON.as_secs();
+    let files = std::iter::once(&config.recovery).chain(&config.officers);
+    let ending = files
+        .zip(recipients.iter())
+        .filter(|(_, recipient)| recipient.expires() < soon);
+    let problem = |(file, _): (_, &audit::Recipient)| Problem {
+        severity: Severity::Warning,
+        ..Problem::about(
+            file,
+            "the certificate expires within thirty days; after that, the gateway does not start with it",
+        )
+    };
+    ending.map(problem).collect()
 }
 
 fn guardrails(
