@@ -589,12 +589,7 @@ impl State {
     }
 
     /// Takes in one entry, bodies apart.
-    fn line(
-        &mut self,
-        archive: &Archive<'_>,
-        line: &Line,
-        place: Place<'_>,
-    ) -> Result<(), Damage> {
+    fn line(&mut self, archive: &Archive<'_>, line: &Line, place: Place<'_>) -> Result<(), Damage> {
         self.story
             .tell(place.index, &line.fact)
             .map_err(|what| place.damage(DamageKind::Story(what)))?;

@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::{DiskStorage, Log, Opener, Origin, Sealer, Settings, Signer, SystemClock, VerifyKey};
+use audit::{
+    Clock as _, DiskStorage, Log, Origin, Recipient, Recipients, Sealer, Settings, Signer,
+    SystemClock, VerifyKey,
+};
 use clap::Parser;
 
 use crate::bare::{self, Flushes};
@@ -195,12 +198,24 @@ fn thread_named(name: &str) -> Result<u32, Failed> {
     Err(format!("no thread is named {name}").into())
 }
 
+/// Throw-away recipients: nobody will open what is written here.
+fn recipients() -> Result<Recipients, Failed> {
+    let folder = tempfile::tempdir()?;
+    gateway::certs::dev(folder.path(), &[])?;
+    let now = SystemClock.now();
+    let load = |name: &str| Recipient::load(&folder.path().join(name), now);
+    Ok(Recipients::new(
+        load("recovery.pem")?,
+        [load("officer.pem")?],
+    )?)
+}
+
 /// A folder for a log, and its keys.
 struct Bench {
     dir: PathBuf,
     origin: Origin,
     signer: Signer,
-    opener: Opener,
+    recipients: Recipients,
 }
 
 impl Bench {
@@ -209,14 +224,14 @@ impl Bench {
         Ok(Bench {
             dir: dir.to_owned(),
             signer: Signer::generate(origin.clone())?,
-            opener: Opener::generate()?,
+            recipients: recipients()?,
             origin,
         })
     }
 
     fn open(&self, storage: Arc<dyn audit::Storage>) -> Result<Log, Failed> {
         let settings = Settings::new(self.dir.clone(), self.origin.clone());
-        let sealer = Sealer::new(self.opener.recipient());
+        let sealer = Sealer::new(self.recipients.clone());
         let clock = Arc::new(SystemClock);
         let (log, _) = Log::open(settings, storage, self.signer.clone(), sealer, clock)?;
         Ok(log)

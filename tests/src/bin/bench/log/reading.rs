@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit::{
-    DiskStorage, EntryIndex, File, Log, Opener, Origin, Recipient, Sealer, Settings, Signer,
-    Storage, SystemClock, VerifyOptions, leaf_hash, node_hash,
+    DiskStorage, EntryIndex, File, Log, Origin, Sealer, Settings, Signer, Storage, SystemClock,
+    VerifyOptions, leaf_hash, node_hash,
 };
 use clap::Parser;
 use tokio::task::JoinSet;
 
-use super::Bench;
 use super::entries::{intent, outcome, request};
+use super::{Bench, recipients};
 use crate::Failed;
 use crate::figures::Percentiles;
 use crate::process::Process;
@@ -59,7 +59,7 @@ pub(super) async fn measure(entries: u64, folder: &Path) -> Result<Reading, Fail
     let bench = Bench {
         dir,
         origin: signer.origin().clone(),
-        opener: Opener::generate()?,
+        recipients: recipients()?,
         signer,
     };
     crate::progress("recovering it");
@@ -101,12 +101,11 @@ fn leave_tail(dir: &Path, key: &Path, entries: u64) -> Result<(), Failed> {
 /// What that process does.
 pub(crate) async fn fill(fill: Fill) -> Result<(), Failed> {
     let signer = Signer::load(Origin::new(ORIGIN).ok_or("origin")?, &fill.key)?;
-    let recipient: Recipient = Opener::generate()?.recipient();
     let (log, _) = Log::open(
         Settings::new(fill.dir.clone(), signer.origin().clone()),
         Arc::new(Unpublished(DiskStorage::new(&fill.dir)?)),
         signer,
-        Sealer::new(recipient),
+        Sealer::new(recipients()?),
         Arc::new(SystemClock),
     )?;
     let mut tasks = JoinSet::new();
@@ -140,7 +139,7 @@ async fn recover(bench: &Bench) -> Result<(u64, Duration), Failed> {
         settings,
         Arc::new(DiskStorage::new(&bench.dir)?),
         bench.signer.clone(),
-        Sealer::new(bench.opener.recipient()),
+        Sealer::new(bench.recipients.clone()),
         Arc::new(SystemClock),
     )?;
     let took = begun.elapsed();
