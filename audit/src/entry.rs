@@ -490,7 +490,8 @@ pub struct Served {
     pub policy: Digest,
     /// The status sent downstream.
     pub http: u16,
-    /// How many items were shown.
+    /// How many items were shown. (`n` is in the envelope, and no object says a key twice.)
+    #[serde(rename = "shown")]
     pub n: u32,
 }
 
