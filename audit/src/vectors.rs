@@ -19,10 +19,10 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
 }
 
-fn python(script: &str, arguments: &[&Path]) -> String {
+fn python(script: &Path, arguments: &[&Path]) -> String {
     let output = Command::new("python3")
         .arg("-B")
-        .arg(folder().join(script))
+        .arg(script)
         .args(arguments)
         .output();
     let output = output.expect("python3 runs");
@@ -37,7 +37,8 @@ fn python(script: &str, arguments: &[&Path]) -> String {
 }
 
 fn second_verifier(log: &Path, key: &str) -> String {
-    python("verify.py", &[log, Path::new(key)])
+    let script = folder().with_file_name("verifier").join("verify.py");
+    python(&script, &[Path::new("log"), log, Path::new(key)])
 }
 
 #[test]
@@ -79,7 +80,10 @@ fn the_bodies_of_the_specification_open_for_each_recipient() {
         let holder = HOLDERS[opened % HOLDERS.len()];
         let [key, certificate] = holder.files();
         let index = index.to_string();
-        let by_hand = python("open.py", &[&log, Path::new(&index), &certificate, &key]);
+        let by_hand = python(
+            &folder().join("open.py"),
+            &[&log, Path::new(&index), &certificate, &key],
+        );
         assert!(
             by_hand.ends_with(": how many roads\n"),
             "{holder:?}: {by_hand}"
