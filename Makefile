@@ -1,5 +1,6 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Needed beforehand: git, make, Rust, Python 3 with pip. The rest is fetched, pinned and checked by digest.
+# Needed beforehand: git, make, Rust, Python 3 with pip. The rest is fetched, pinned and checked by digest; Go, for the
+# tests, comes from Debian's packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,6 +27,7 @@ build: $(RUNTIME) ## Build the gateway, with the ONNX Runtime library beside it
 
 .PHONY: test
 test: $(RUNTIME) $(VENV)/ready ## Run all tests
+	@scripts/install-go.sh
 	scripts/test.sh
 
 .PHONY: lint
@@ -51,6 +53,7 @@ bench-guardrails: $(RUNTIME) ## Measure the detectors and the classifier alone, 
 
 .PHONY: soak
 soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 100,000 crash histories
+	@scripts/install-go.sh
 	PORTCULLIS_SOAK=1 scripts/test.sh
 
 .PHONY: fuzz
