@@ -23,4 +23,5 @@ mod proofs;
 mod redacted;
 mod shutdown;
 mod streaming;
+mod tampering;
 mod upstream;

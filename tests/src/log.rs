@@ -38,6 +38,14 @@ impl AuditLog {
         );
     }
 
+    /// The key that verifies its checkpoints.
+    pub fn verify_key(&self) -> String {
+        let note = std::fs::read_to_string(self.dir.join("checkpoint")).unwrap();
+        let origin = audit::Origin::new(note.lines().next().unwrap()).unwrap();
+        let signer = audit::Signer::load(origin, &self.certs.with_file_name("log.key")).unwrap();
+        signer.verify_key().to_string()
+    }
+
     /// Every entry, in order.
     pub fn entries(&self) -> Vec<Value> {
         let entries = audit::entries(&self.dir).expect("the log can be read");
