@@ -1000,6 +1000,8 @@ class Verifier:
 
     def read(self):
         published = self.published
+        # Before the write-ahead log is read: what a volume holds later may be of entries not seen here.
+        sizes = {file: self.log.size_of(file) for file in self.log.list("content")}
         tiles = Tiles(self.log, published)
         tail = Tail(self.log, published.origin, published.size)
         new = [entry for entry in tail.entries if entry.index >= published.size]
@@ -1036,7 +1038,7 @@ class Verifier:
             self.mark(one.index + 1, bases)
         self.compare(tail)
         self.history()
-        self.volumes()
+        self.leftovers(sizes)
         return self
 
     def mark(self, size, bases):
@@ -1082,15 +1084,15 @@ class Verifier:
                 raise Bad(f"the log is another history than {file} saw: its first {kept.size} entries"
                           " are not those of then (it was rewritten or forked)", "checkpoint")
 
-    def volumes(self):
+    def leftovers(self, sizes):
         """A volume holds bodies and nothing else, but what a crash left of a copy beyond the checkpoint."""
         ends, self.strays = self.story.ends, []
-        for file in self.log.list("content"):
+        for file, size in sizes.items():
             name = file[len("content/"):]
             volume = int(name) if re.fullmatch(r"[0-9]{8}", name) else None
             if volume not in ends:
                 self.strays.append(file)
-            elif self.log.size_of(file) > ends[volume]:
+            elif size > ends[volume]:
                 raise Bad("holds more than the bodies of the entries", file, ends[volume])
         self.story.keys_are_there()
         self.strays += [file for file in self.log.list("keyring") if file not in self.story.keyrings]
