@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use crate::entry::{Entry, Peek, StoredEntry, peek};
+use crate::checkpoint::Origin;
+use crate::entry::{Entry, Peek, StoredEntry, Tag, peek};
+use crate::seal::{Keyring, Opener};
 use crate::storage::{CrashStorage, Storage};
 use crate::tail::Tail;
 use crate::wal::{set_frame_checksums, set_header_checksum};
@@ -64,3 +66,37 @@ pub fn peek_agrees(leaf: &[u8], stored: &StoredEntry) {
     };
     assert_eq!(peek(leaf), Some(expected));
 }
+
+/// Reads a keyring file as a verifier and an officer do. What is read has one spelling, and gives
+/// its key to nobody else than its recipients.
+///
+/// # Panics
+/// When a recipient opens it as another epoch's too.
+#[expect(clippy::panic, reason = "that is how a fuzz target fails")]
+pub fn keyring(file: &[u8]) {
+    let Some(keyring) = Keyring::read(file) else {
+        return;
+    };
+    assert!(keyring.recipients() > 0);
+    let keys = [
+        (
+            include_str!("../vectors/keys/officer-p256.key"),
+            include_str!("../vectors/keys/officer-p256.pem"),
+        ),
+        (
+            include_str!("../vectors/keys/officer-rsa.key"),
+            include_str!("../vectors/keys/officer-rsa.pem"),
+        ),
+    ];
+    let origin = Origin::new("gw1.agency.example/audit");
+    for (key, certificate) in keys {
+        let (Ok(opener), Some(origin)) = (Opener::from_pem(key, certificate), &origin) else {
+            panic!("the throw-away keys are gone");
+        };
+        let opens = |epoch| keyring.open(&opener, origin, Tag(epoch)).is_ok();
+        assert!(!(opens(SEED) && opens([0; 8])));
+    }
+}
+
+/// The epoch of the seeds in the corpus.
+const SEED: [u8; 8] = [0xc4, 0x96, 0x7e, 0x9d, 0x8e, 0x89, 0xaf, 0x5f];

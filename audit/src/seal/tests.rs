@@ -413,4 +413,19 @@ proptest! {
             prop_assert_eq!(*secret.key, **epoch.key);
         }
     }
+
+    #[test]
+    fn no_bytes_make_the_reader_fall_over(
+        cuts in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), 0..6_usize), 1..8),
+    ) {
+        let mut keyring = sealed().0;
+        for (at, byte, more) in cuts {
+            let at = at.index(keyring.len());
+            keyring[at] = byte;
+            keyring.splice(at..at, vec![byte; more]);
+        }
+        if let Some(read) = Keyring::read(&keyring) {
+            prop_assert!((1..=RECIPIENTS_MAX).contains(&read.recipients()));
+        }
+    }
 }
