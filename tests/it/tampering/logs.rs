@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{
-    Body, Check, CredentialKind, Digest, Direction, DiskStorage, FieldPattern, Intent, Log, Name,
-    Op, Opener, Origin, Outcome, OutcomeStatus, Pending, PolicyRef, Refusal, RefusalKind,
-    RequestId, Sealer, Settings, Signer, Source, Stage, SystemClock, Tokens, Verdict, Who,
+    Body, Check, Clock as _, CredentialKind, Digest, Direction, DiskStorage, FieldPattern, Intent,
+    Log, Name, Op, Origin, Outcome, OutcomeStatus, Pending, PolicyRef, Recipient, Recipients,
+    Refusal, RefusalKind, RequestId, Sealer, Settings, Signer, Source, Stage, SystemClock, Tokens,
+    Verdict, Who,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -39,7 +40,7 @@ pub(super) struct Logs {
     /// Every half of the key, in the spelling of signed notes.
     pub(super) vkey: String,
     pub(super) secret: String,
-    opener: Opener,
+    recipients: Recipients,
 }
 
 impl Logs {
@@ -50,10 +51,10 @@ impl Logs {
         let vkey = signer.verify_key().to_string();
         let secret = secret(ORIGIN, &vkey, &folder.path().join("key"));
         let logs = Logs {
+            recipients: recipients(folder.path()),
             folder,
             vkey,
             secret,
-            opener: Opener::generate().unwrap(),
         };
 
         let log = logs.open("log", Duration::from_millis(20));
@@ -141,7 +142,7 @@ impl Logs {
         };
         let signer = Signer::load(origin, &self.path("key")).unwrap();
         let storage = Arc::new(DiskStorage::new(&dir).unwrap());
-        let sealer = Sealer::new(self.opener.recipient());
+        let sealer = Sealer::new(self.recipients.clone());
         Log::open(settings, storage, signer, sealer, Arc::new(SystemClock))
             .unwrap()
             .0
@@ -254,6 +255,15 @@ fn req(n: u64) -> RequestId {
     RequestId::v7(1_790_000_000_000 + n, [0, 0, 0, 0, 0, 0, 0, 0, a, b])
 }
 
+/// Throw-away certificates to seal to.
+fn recipients(folder: &Path) -> Recipients {
+    let certs = folder.join("certs");
+    gateway::certs::dev(&certs, &[]).unwrap();
+    let now = SystemClock.now();
+    let load = |name: &str| Recipient::load(&certs.join(name), now).unwrap();
+    Recipients::new(load("recovery.pem"), [load("officer.pem")]).unwrap()
+}
+
 fn source() -> Source {
     Source {
         ip: "10.0.0.7".parse().unwrap(),
@@ -279,6 +289,8 @@ fn policy() -> PolicyRef {
         line: 12,
         profile: name("default"),
         purpose: Some(name("payroll-assist")),
+        authority: None,
+        nearest: false,
     }
 }
 
@@ -295,6 +307,7 @@ fn check() -> Check {
         action: audit::Action::Allow,
         hits: Vec::new(),
         more: 0,
+        scores: Vec::new(),
     }
 }
 
@@ -341,6 +354,7 @@ fn refusal(n: u64) -> Refusal {
         http: 403,
         code: name("access_denied"),
         stage: name("authorize"),
+        reason: None,
         policy: Some(policy()),
         checks: Vec::new(),
         dropped: 1,
