@@ -66,7 +66,7 @@ async fn deterministic(
     deadline: Instant,
     tally: &mut Tally,
 ) -> Result<(Judgement, Option<String>), Undecided> {
-    if plan.detectors.is_empty() {
+    if plan.detectors.is_empty() || span.text.is_empty() {
         return Ok(Default::default());
     }
     let (judgement, text, micros) = if may_be_json(span) {
@@ -196,6 +196,10 @@ pub(crate) async fn score(
         ranges.map(|range| canon.original(range.clone()))
     });
     let originals: Vec<Range<usize>> = originals.collect();
+    if originals.is_empty() {
+        // Not a word in it: what has judged nothing has not run.
+        return Ok(Vec::new());
+    }
     let (scores, micros) = judge::score(inner, plan, passages, deadline).await?;
     inner.record(tally, &[plan.detector], place.path, text.len(), micros);
     let windows = originals.into_iter().zip(&scores);

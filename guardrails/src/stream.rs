@@ -222,8 +222,6 @@ impl AnswerScreen {
                 let plan = self
                     .inner
                     .plan(self.profile, Stage::Answer, channel.origin())?;
-                self.inner
-                    .record(&mut self.tally, &plan.detectors, &channel.to_string(), 0, 0);
                 State::Text(Box::new(TextChannel::new(&self.inner, plan)))
             }
         };
@@ -241,7 +239,7 @@ impl AnswerScreen {
         let inner = Arc::clone(&self.inner);
         let plan = inner.plan(self.profile, Stage::Answer, channel.origin())?;
         let mut judged = arguments::Judged::default();
-        if !plan.detectors.is_empty() {
+        if !plan.detectors.is_empty() && !text.is_empty() {
             judged = arguments::judge(&inner, plan, &text, place, deadline).await?;
             inner.record(
                 &mut self.tally,

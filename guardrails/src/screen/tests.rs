@@ -102,6 +102,19 @@ async fn a_report_lists_what_ran_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_had_nothing_to_read_has_not_run() {
+    let engine = engine(&(rule("p", "pii@1", "redact") + &rule("f", "fake@1", "block")));
+    let ran = async |text| {
+        let screening = ask(&engine, "p", Origin::User, text).await;
+        let checks = screening.report.checks.into_iter();
+        checks.map(|check| check.detector).collect::<Vec<_>>()
+    };
+    assert_eq!(ran("").await, [] as [&str; 0]);
+    assert_eq!(ran(" ").await, ["pii"], "no word, no window");
+    assert_eq!(ran("a word").await, ["pii", "fake"]);
+}
+
+#[tokio::test]
 async fn nothing_of_a_blocked_call_goes_on_and_no_classifier_runs_for_it() {
     let engine = engine(
         &(rule("p", "pii@1", "redact")

@@ -124,11 +124,18 @@ impl TextChannel {
         self.score(inner, plan, &mut steps, due, place, deadline, tally)
             .await?;
         let (begun, before) = (WallInstant::now(), self.release.scanned);
+        let upto = steps.last().map_or(0, |step| step.place.original);
+        if before == 0 && upto > 0 {
+            // Not sooner: a channel that ends before its first cut has been opened, but nothing has read it.
+            inner.record(tally, &plan.detectors, place.path, 0, 0);
+        }
         let outcome = self.judge(inner, plan, &steps, place, tally);
         let (micros, bytes) = (judge::micros_since(begun), self.release.scanned - before);
-        for detector in &plan.detectors {
-            if let Some(info) = inner.detectors.get(*detector) {
-                tally.read(*detector, info, bytes, micros);
+        if self.release.scanned > 0 {
+            for detector in &plan.detectors {
+                if let Some(info) = inner.detectors.get(*detector) {
+                    tally.read(*detector, info, bytes, micros);
+                }
             }
         }
         self.forget();

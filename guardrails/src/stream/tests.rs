@@ -427,6 +427,34 @@ async fn a_report_counts_every_byte_that_was_read_once() {
 }
 
 #[tokio::test]
+async fn a_channel_that_nothing_has_read_yet_is_not_reported() {
+    let mut screen = BLOCKS.stream("p").expect("the profile");
+    let held = screen.push(CONTENT, "Hel", far()).await;
+    assert_eq!(held.expect("no verdict is needed").text, "");
+    assert_eq!(screen.report().checks, []);
+    let empty = Channel {
+        choice: 1,
+        ..CONTENT
+    };
+    for field in [Field::Content, Field::ToolArguments(0)] {
+        let channel = Channel { field, ..empty };
+        let _opened = screen.push(channel, "", far()).await.expect("nothing");
+        let _ended = screen.finish(channel, far()).await.expect("nothing");
+    }
+    assert_eq!(screen.report().checks, []);
+    let _released = screen.push(CONTENT, "lo there", far()).await.expect("fine");
+    let report = screen.report();
+    let deterministic = report
+        .checks
+        .iter()
+        .filter(|check| check.detector != "fake");
+    let read: Vec<_> = deterministic
+        .map(|check| (check.spans, check.bytes))
+        .collect();
+    assert_eq!(read, [(1, 6); 4]);
+}
+
+#[tokio::test]
 async fn misuse_is_undecided() {
     let mut screen = MASKS.stream("p").expect("the profile");
     let _ = screen.push(CONTENT, "a b ", far()).await.expect("released");
