@@ -60,7 +60,7 @@ pub use engine::{Engine, Marking, ProfileFile, RuntimeLibrary, Settings, Wrap};
 pub use ngrams::Features;
 pub use problem::{Problem, Severity};
 pub use report::{
-    Action, Check, FINDINGS_MAX, Finding, LabelScore, PATHS_MAX, Released, Report, Score,
+    Action, Check, FIELDS_MAX, FINDINGS_MAX, Finding, LabelScore, Released, Report, Score,
     Screening, StopReason, Stopped, Undecided,
 };
 pub use span::{Channel, Field, Origin, Span, Stage};

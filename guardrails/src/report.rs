@@ -121,8 +121,11 @@ pub struct Check {
     pub stage: Stage,
     /// How many spans (or channels) it read.
     pub spans: u32,
-    /// Their paths, in order of first reading, at most [`PATHS_MAX`].
-    pub paths: Vec<String>,
+    /// Their paths with every index left open (`messages[].content`), in order of first reading, and how many spans of
+    /// each; at most [`FIELDS_MAX`]. Together with the rest they are all `spans`.
+    pub fields: Vec<(String, u32)>,
+    /// How many spans stood in yet other fields.
+    pub other_fields: u32,
     /// How many bytes of original text it read.
     pub bytes: u64,
     /// Processor time spent scanning or scoring (wall time of the work itself, queueing not counted), microseconds.
@@ -136,8 +139,8 @@ pub struct Check {
     pub scores: Vec<LabelScore>,
 }
 
-/// At most so many paths are kept per check.
-pub const PATHS_MAX: usize = 64;
+/// At most so many fields are told apart per check: more than any contract has.
+pub const FIELDS_MAX: usize = 64;
 /// At most so many findings are kept per check; the rest is counted.
 pub const FINDINGS_MAX: usize = 64;
 

@@ -1,7 +1,7 @@
 //! Writing down what ran and what it found, as it happens.
 
 use crate::plan::Verdict;
-use crate::report::{FINDINGS_MAX, PATHS_MAX};
+use crate::report::{FIELDS_MAX, FINDINGS_MAX};
 use crate::{Check, DetectorInfo, Finding, LabelScore, Report, Score, Stage};
 
 /// A report in the making. Checks appear when a detector first runs.
@@ -26,8 +26,12 @@ impl Tally {
     pub(crate) fn begins(&mut self, detector: usize, info: &DetectorInfo, path: &str) {
         let check = self.check(detector, info);
         check.spans += 1;
-        if check.paths.len() < PATHS_MAX {
-            check.paths.push(path.to_owned());
+        let field = field(path);
+        let full = check.fields.len() >= FIELDS_MAX;
+        match check.fields.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, n)) => *n += 1,
+            None if full => check.other_fields += 1,
+            None => check.fields.push((field, 1)),
         }
     }
 
@@ -90,7 +94,8 @@ impl Tally {
                 digest: info.digest.clone(),
                 stage: self.stage,
                 spans: 0,
-                paths: Vec::new(),
+                fields: Vec::new(),
+                other_fields: 0,
                 bytes: 0,
                 micros: 0,
                 findings: Vec::new(),
@@ -105,6 +110,18 @@ impl Tally {
         )]
         &mut self.report.checks[at]
     }
+}
+
+/// A path with every index left open: `messages[].content`.
+fn field(path: &str) -> String {
+    let mut parts = path.split('[');
+    let mut field = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        field.push('[');
+        field.push_str(if rest.starts_with(']') { rest } else { part });
+    }
+    field
 }
 
 /// In a full list a stricter finding takes the place of a milder one: the list must show why a text was blocked.

@@ -85,8 +85,12 @@ async fn a_report_lists_what_ran_and_nothing_else() {
     let ran: Vec<&str> = checks.iter().map(|check| check.detector.as_str()).collect();
     assert_eq!(ran, ["pii", "fake"]);
     assert_eq!(
-        (checks[0].spans, checks[0].bytes, checks[0].paths.as_slice()),
-        (1, 11, &["the.path".to_owned()][..])
+        (
+            checks[0].spans,
+            checks[0].bytes,
+            checks[0].fields.as_slice()
+        ),
+        (1, 11, &[("the.path".to_owned(), 1)][..])
     );
     let scores: Vec<_> = checks[1]
         .scores
@@ -112,6 +116,33 @@ async fn what_had_nothing_to_read_has_not_run() {
     assert_eq!(ran("").await, [] as [&str; 0]);
     assert_eq!(ran(" ").await, ["pii"], "no word, no window");
     assert_eq!(ran("a word").await, ["pii", "fake"]);
+}
+
+#[tokio::test]
+async fn a_report_counts_every_field_however_many_spans_there_are() {
+    let engine = engine(&rule("p", "pii@1", "flag"));
+    let span = |path: String| Span {
+        origin: Origin::User,
+        path,
+        text: "plain words",
+    };
+    let report = async |spans: &[Span<'_>]| {
+        let screening = engine.screen("p", Stage::Prompt, spans, far()).await;
+        screening.expect("a verdict").report
+    };
+    let messages = (0..70).map(|at| span(format!("messages[{at}].content[{at}].text")));
+    let others = ["stop[0]", "stop[1]", "odd[x]"].map(|path| span(path.to_owned()));
+    let spans: Vec<Span<'_>> = messages.chain(others).collect();
+    let check = &report(&spans).await.checks[0];
+    let fields = [
+        ("messages[].content[].text".to_owned(), 70),
+        ("stop[]".to_owned(), 2),
+        ("odd[x]".to_owned(), 1),
+    ];
+    assert_eq!((check.spans, check.fields.as_slice()), (73, &fields[..]));
+    let spans: Vec<Span<'_>> = (0..100).map(|at| span(format!("field{at}"))).collect();
+    let check = &report(&spans).await.checks[0];
+    assert_eq!((check.fields.len(), check.other_fields), (64, 36));
 }
 
 #[tokio::test]

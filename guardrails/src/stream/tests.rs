@@ -415,10 +415,14 @@ async fn a_report_counts_every_byte_that_was_read_once() {
         }
         let _ = screen.finish(CONTENT, far()).await.expect("released");
         for check in screen.report().checks {
-            let read = (check.spans, check.bytes, check.paths.as_slice());
+            let read = (check.spans, check.bytes, check.fields.as_slice());
             assert_eq!(
                 read,
-                (1, text.len() as u64, &["choices[0].content".to_owned()][..]),
+                (
+                    1,
+                    text.len() as u64,
+                    &[("choices[].content".to_owned(), 1)][..]
+                ),
                 "{}",
                 check.detector
             );

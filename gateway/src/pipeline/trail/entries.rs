@@ -97,7 +97,7 @@ fn check(check: &guardrails::Check) -> Option<Check> {
             guardrails::Stage::Prompt => audit::Stage::Prompt,
             guardrails::Stage::Answer => audit::Stage::Answer,
         },
-        fields: fields(&check.paths),
+        fields: fields(&check.fields),
         bytes: check.bytes,
         us: check.micros,
         verdict,
@@ -118,19 +118,9 @@ fn score(score: &guardrails::LabelScore) -> Option<LabelScore> {
 }
 
 /// How often each contract field was read.
-fn fields(paths: &[String]) -> Vec<(FieldPattern, u32)> {
-    let mut fields: Vec<(FieldPattern, u32)> = Vec::new();
-    for pattern in paths
-        .iter()
-        .filter_map(|path| FieldPath::new(path))
-        .map(|path| path.pattern())
-    {
-        match fields.iter_mut().find(|(known, _)| *known == pattern) {
-            Some((_, n)) => *n += 1,
-            None => fields.push((pattern, 1)),
-        }
-    }
-    fields
+fn fields(fields: &[(String, u32)]) -> Vec<(FieldPattern, u32)> {
+    let of_contract = |(field, n): &(String, u32)| Some((FieldPattern::new(field)?, *n));
+    fields.iter().filter_map(of_contract).collect()
 }
 
 fn hit(finding: &Finding) -> Option<Hit> {
