@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::classifier::pool::Pool;
 use crate::plan::{Plan, Scanners};
 use crate::{
-    AnswerScreen, Classifier, DetectorInfo, Origin, Problem, Screening, Span, Stage, Undecided,
-    markings, screen,
+    AnswerScreen, Classifier, DetectorInfo, Origin, Problem, Report, Screening, Span, Stage,
+    Undecided, Unjudged, markings, screen,
 };
 
 mod load;
@@ -147,15 +147,18 @@ impl Engine {
     /// Cancel safe: dropping the future abandons the judgement, and queued classifier work for it is skipped.
     ///
     /// # Errors
-    /// Whenever no verdict can be reached in time; never "allowed".
+    /// Whenever no verdict can be reached in time, with what had run until then; never "allowed".
     pub async fn screen(
         &self,
         profile: &str,
         stage: Stage,
         spans: &[Span<'_>],
         deadline: Instant,
-    ) -> Result<Screening, Undecided> {
-        let profile = self.profile(profile)?;
+    ) -> Result<Screening, Unjudged> {
+        let profile = self.profile(profile).map_err(|why| Unjudged {
+            why,
+            report: Report::default(),
+        })?;
         screen::screen(&self.inner, profile, stage, spans, deadline).await
     }
 

@@ -61,7 +61,7 @@ pub use ngrams::Features;
 pub use problem::{Problem, Severity};
 pub use report::{
     Action, Check, FIELDS_MAX, FINDINGS_MAX, Finding, LabelScore, Released, Report, Score,
-    Screening, StopReason, Stopped, Undecided,
+    Screening, StopReason, Stopped, Undecided, Unjudged,
 };
 pub use span::{Channel, Field, Origin, Span, Stage};
 pub use stream::AnswerScreen;

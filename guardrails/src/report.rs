@@ -178,6 +178,16 @@ pub struct Screening {
     pub report: Report,
 }
 
+/// A judgement that came to no verdict. Nothing of the spans may go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Unjudged {
+    /// Why there is none.
+    pub why: Undecided,
+    /// What had run until then. A span counts once it has been read to its end.
+    pub report: Report,
+}
+
 /// Text of a channel that has been judged and may leave, with redactions applied.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[must_use = "released text that is not sent is lost"]

@@ -16,8 +16,8 @@ use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
 use crate::tally::Tally;
 use crate::{
-    Action, Finding, Origin, Score, Screening, Span, Stage, Undecided, WINDOWS_MAX, WindowSize,
-    ngrams,
+    Action, Finding, Origin, Score, Screening, Span, Stage, Undecided, Unjudged, WINDOWS_MAX,
+    WindowSize, ngrams,
 };
 
 #[cfg(test)]
@@ -30,8 +30,29 @@ pub(crate) async fn screen(
     stage: Stage,
     spans: &[Span<'_>],
     deadline: Instant,
-) -> Result<Screening, Undecided> {
+) -> Result<Screening, Unjudged> {
     let mut tally = Tally::new(stage);
+    let judged = judge_all(inner, profile, stage, spans, deadline, &mut tally).await;
+    let report = tally.into_report();
+    match judged {
+        Ok((action, rewritten)) => Ok(Screening {
+            action,
+            rewritten,
+            report,
+        }),
+        Err(why) => Err(Unjudged { why, report }),
+    }
+}
+
+/// The strictest action, and the new texts; what ran goes into the tally, also if there is no verdict.
+async fn judge_all(
+    inner: &Inner,
+    profile: usize,
+    stage: Stage,
+    spans: &[Span<'_>],
+    deadline: Instant,
+    tally: &mut Tally,
+) -> Result<(Action, Vec<Option<String>>), Undecided> {
     let (mut action, mut rewritten) = (Action::Allow, Vec::with_capacity(spans.len()));
     for (number, span) in spans.iter().enumerate() {
         let plan = inner.plan(profile, stage, span.origin)?;
@@ -39,22 +60,17 @@ pub(crate) async fn screen(
             span: number,
             path: &span.path,
         };
-        let (judgement, text) =
-            deterministic(inner, plan, span, place, deadline, &mut tally).await?;
+        let (judgement, text) = deterministic(inner, plan, span, place, deadline, tally).await?;
         action = action.max(judgement.action());
         rewritten.push(text);
     }
     if action < Action::Block {
-        action = action.max(classifiers(inner, profile, stage, spans, deadline, &mut tally).await?);
+        action = action.max(classifiers(inner, profile, stage, spans, deadline, tally).await?);
     }
     if action == Action::Block {
         rewritten.iter_mut().for_each(|text| *text = None);
     }
-    Ok(Screening {
-        action,
-        rewritten,
-        report: tally.into_report(),
-    })
+    Ok((action, rewritten))
 }
 
 /// Scans one span; its new text, if something was redacted.

@@ -64,7 +64,11 @@ pub async fn prompt(
             )
             .await
     };
-    let screening = judged.map_err(Refusal::GuardrailUnavailable)?;
+    let screening = judged.map_err(|unjudged| {
+        // What did run is evidence of the refusal.
+        trail.judged(&unjudged.report, unjudged.report.action());
+        Refusal::GuardrailUnavailable(unjudged.why)
+    })?;
     trail.judged(&screening.report, screening.action);
     if screening.action == Action::Block {
         return Err(blocked(screening.report, permit));

@@ -202,7 +202,10 @@ fn more_strings_than_anybody_judges_are_not_judged_for_ever() {
             .await
     });
     assert!(
-        matches!(judged, Err(Undecided::TooManyStrings { .. })),
+        matches!(
+            judged.map_err(|unjudged| unjudged.why),
+            Err(Undecided::TooManyStrings { .. })
+        ),
         "not judged"
     );
 }

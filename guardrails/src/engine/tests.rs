@@ -113,7 +113,8 @@ async fn an_unknown_profile_is_undecided() {
     let screened = engine
         .screen("civ-standart", Stage::Prompt, &[], far())
         .await;
-    assert_eq!(screened, Err(Undecided::UnknownProfile));
+    let why = screened.expect_err("no such profile").why;
+    assert_eq!(why, Undecided::UnknownProfile);
     assert!(engine.stream("civ-standart").is_err());
 }
 

@@ -205,8 +205,11 @@ async fn a_text_of_too_many_windows_is_undecided() {
     assert!(
         matches!(
             screening,
-            Err(Undecided::TooLong {
-                max: WINDOWS_MAX,
+            Err(Unjudged {
+                why: Undecided::TooLong {
+                    max: WINDOWS_MAX,
+                    ..
+                },
                 ..
             })
         ),
@@ -222,7 +225,24 @@ async fn a_deadline_that_has_passed_is_undecided_for_long_texts() {
     let screening = engine
         .screen("p", Stage::Prompt, &spans, Instant::now())
         .await;
-    assert_eq!(screening, Err(Undecided::Deadline));
+    let why = screening.expect_err("it is too late").why;
+    assert_eq!(why, Undecided::Deadline);
+}
+
+#[tokio::test]
+async fn what_ran_before_there_was_no_verdict_is_reported() {
+    let rules = rule("p", "pii@1", "redact") + &rule("f", "fake@1", "block");
+    let engine = engine(&rules);
+    let spans = [span(Origin::User, "my number is 078-05-1120")];
+    let late = Instant::now();
+    let unjudged = engine.screen("p", Stage::Prompt, &spans, late).await;
+    let unjudged = unjudged.expect_err("classifiers have no time left");
+    assert_eq!(unjudged.why, Undecided::Deadline);
+    let checks = unjudged.report.checks.iter();
+    let ran: Vec<_> = checks
+        .map(|check| (check.detector.as_str(), check.findings.len()))
+        .collect();
+    assert_eq!(ran, [("pii", 1)]);
 }
 
 #[tokio::test]
