@@ -16,6 +16,7 @@
 //! What it cannot do: hidden characters that are spelled as escapes are not looked for (they are passed over where they
 //! stand inside something else).
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::canon::Canon;
@@ -57,8 +58,8 @@ enum Unescaped {
 struct Second {
     canon: Canon,
     scan: Cursor,
-    /// Shape and original bytes of the hits that only one form has given so far.
-    given: Vec<(usize, Range<usize>)>,
+    /// Original bytes and shape of the hits that only one form has given so far.
+    given: BTreeSet<(usize, usize, usize)>,
 }
 
 /// How far a growing text is scanned: one place, in all measures.
@@ -103,7 +104,7 @@ impl Growing {
             self.unescaped = Unescaped::Begun(Box::new(Second {
                 canon: self.canon.clone().reading_escapes(LAYERS_MAX),
                 scan: self.canonical_scan.clone(),
-                given: Vec::new(),
+                given: BTreeSet::new(),
             }));
         }
         if let Unescaped::Begun(second) = &mut self.unescaped {
@@ -292,17 +293,12 @@ impl Second {
             // It only makes a mask longer, which may be done twice.
             return true;
         }
-        let hit = (found.shape, found.range.clone());
-        match self.given.iter().position(|given| *given == hit) {
-            Some(at) => {
-                self.given.swap_remove(at);
-                false
-            }
-            None => {
-                self.given.push(hit);
-                true
-            }
+        let hit = (found.range.start, found.range.end, found.shape);
+        let known = self.given.remove(&hit);
+        if !known {
+            self.given.insert(hit);
         }
+        !known
     }
 
     /// As [`Growing::settled`], for this form alone.
@@ -324,7 +320,7 @@ impl Second {
     fn forget(&mut self, needed: usize) {
         let from = self.scan.needed_from();
         let needed = needed.min(self.canon.original_start(from));
-        self.given.retain(|(_, range)| range.start >= needed);
+        self.given = self.given.split_off(&(needed, 0, 0));
         self.canon.drop_before(from);
     }
 }
