@@ -7,8 +7,8 @@
 //! * a hit that only shows after unescaping text that is not JSON, or the inside of a decoded string (JSON in JSON);
 //! * a hit after whose redaction the text would no longer be JSON, or would still hold a hit.
 //!
-//! Bounds: strings inside strings are unescaped [`LAYERS_MAX`] times; [`STRINGS_MAX`] strings, and as many hits, are
-//! judged in one text, within its deadline.
+//! Bounds: strings inside strings are unescaped [`LAYERS_MAX`] times; [`STRINGS_MAX`] strings are judged in one text,
+//! within its deadline. Findings are compared with each other, and a judgement keeps few ([`Judgement::finds`]).
 //!
 //! What it cannot do: a secret that is spread over several strings is not put together.
 
@@ -53,10 +53,7 @@ pub(crate) async fn judge(
         judged: Judged::default(),
     };
     let as_written = work.scan(text).await?;
-    work.judged
-        .judgement
-        .findings
-        .clone_from(&as_written.findings);
+    work.judged.judgement = as_written.without_masks();
     if !is_json(text) {
         work.judged.rewritten = redacted(text, &as_written);
         let plain = work.judged.rewritten.clone();
@@ -90,28 +87,18 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Findings are compared with each other: more of them than this would take longer than anybody waits.
-    fn bounded(&self, count: usize) -> Result<(), Undecided> {
-        match count > STRINGS_MAX {
-            true => Err(Undecided::TooManyStrings {
-                count,
-                max: STRINGS_MAX,
-            }),
-            false => Ok(()),
-        }
-    }
-
     async fn scan(&mut self, text: &str) -> Result<Judgement, Undecided> {
-        let (found, micros) = judge::whole(
+        let (judgement, micros) = judge::whole(
             self.inner,
             self.plan,
             text,
             Reading::AsWritten,
+            self.place,
             self.deadline,
         )
         .await?;
         self.judged.micros += micros;
-        Ok(judge::hits(self.inner, self.plan, found, self.place))
+        Ok(judgement)
     }
 
     /// Judges every string of a JSON text as decoded; the text with the redacted ones replaced, if there are any.
@@ -119,12 +106,16 @@ impl Work<'_> {
         let mut out = String::new();
         let mut done = 0;
         let literals = literals(json);
-        self.bounded(literals.len())?;
+        if literals.len() > STRINGS_MAX {
+            return Err(Undecided::TooManyStrings {
+                count: literals.len(),
+                max: STRINGS_MAX,
+            });
+        }
         for (number, literal) in literals.into_iter().enumerate() {
             if Instant::now() >= self.deadline {
                 return Err(Undecided::Deadline);
             }
-            self.bounded(self.judged.judgement.findings.len())?;
             if number % STRINGS_AT_ONCE == STRINGS_AT_ONCE - 1 {
                 tokio::task::yield_now().await;
             }
@@ -175,9 +166,11 @@ impl Work<'_> {
                 known.label == finding.label && overlap(&known.range, &finding.range)
             };
             if !known.any(again) {
-                self.judged.judgement.findings.push((*detector, finding));
+                let action = finding.action;
+                self.judged.judgement.finds(*detector, action, || finding);
             }
         }
+        self.judged.judgement.counts(judgement);
     }
 
     /// Judges what a text (its plain hits already replaced) becomes when escapes are undone, again and again. What would
@@ -189,7 +182,10 @@ impl Work<'_> {
                 break;
             }
             layer = unescape(&layer);
-            for (detector, mut finding) in self.scan(&layer).await?.findings {
+            let judgement = self.scan(&layer).await?;
+            self.judged.judgement.counts(&judgement);
+            // Each is compared with those that are known: few, since a judgement keeps few.
+            for (detector, mut finding) in judgement.findings {
                 let known = self
                     .judged
                     .judgement
@@ -203,7 +199,8 @@ impl Work<'_> {
                     finding.action = Action::Block;
                 }
                 finding.range = origin.clone();
-                self.judged.judgement.findings.push((detector, finding));
+                let action = finding.action;
+                self.judged.judgement.finds(detector, action, || finding);
             }
         }
         Ok(())

@@ -12,7 +12,10 @@ use crate::plan::{ClassifierPlan, Plan, Verdict};
 use crate::redact::Mask;
 use crate::scan::Part;
 use crate::shapes::View;
-use crate::{Action, Finding, Score, Undecided};
+use crate::{Action, FINDINGS_MAX, Finding, Score, Undecided};
+
+#[cfg(test)]
+mod tests;
 
 /// Where a text stands in its call.
 #[derive(Clone, Copy)]
@@ -27,7 +30,19 @@ pub(crate) struct Where<'a> {
 pub(crate) struct Judgement {
     /// With the detector that each comes from.
     pub(crate) findings: Vec<(usize, Finding)>,
+    /// None that is needed is ever left out.
     pub(crate) masks: Vec<Mask>,
+    counts: Vec<Count>,
+}
+
+/// How many findings of one detector there are.
+#[derive(Debug, Clone)]
+struct Count {
+    detector: usize,
+    kept: usize,
+    more: u32,
+    /// No kept finding is milder.
+    mildest: Action,
 }
 
 impl Judgement {
@@ -39,6 +54,58 @@ impl Judgement {
             .unwrap_or_default()
     }
 
+    /// Takes a finding, or counts it: of each detector [`FINDINGS_MAX`] are kept, and in a full list a stricter one takes
+    /// the place of a milder one. So the strictest action is always among them. One that is not kept is not even made.
+    pub(crate) fn finds(
+        &mut self,
+        detector: usize,
+        action: Action,
+        finding: impl FnOnce() -> Finding,
+    ) {
+        let count = count(&mut self.counts, detector);
+        if count.kept < FINDINGS_MAX {
+            count.kept += 1;
+            count.mildest = count.mildest.min(action);
+            self.findings.push((detector, finding()));
+            return;
+        }
+        count.more = count.more.saturating_add(1);
+        if action <= count.mildest {
+            return;
+        }
+        let mut last_first = self.findings.iter_mut().rev();
+        if let Some((_, milder)) =
+            last_first.find(|(of, known)| *of == detector && known.action == count.mildest)
+        {
+            *milder = finding();
+        }
+        let kept = self.findings.iter().filter(|(of, _)| *of == detector);
+        count.mildest = kept.map(|(_, kept)| kept.action).min().unwrap_or_default();
+    }
+
+    /// There are so many more, elsewhere.
+    pub(crate) fn counts(&mut self, others: &Judgement) {
+        for other in &others.counts {
+            let count = count(&mut self.counts, other.detector);
+            count.more = count.more.saturating_add(other.more);
+        }
+    }
+
+    /// Per detector: how many findings were not kept.
+    pub(crate) fn more(&self) -> impl Iterator<Item = (usize, u32)> {
+        let counts = self.counts.iter().map(|count| (count.detector, count.more));
+        counts.filter(|(_, more)| *more > 0)
+    }
+
+    /// The same without its masks.
+    pub(crate) fn without_masks(&self) -> Judgement {
+        Judgement {
+            findings: self.findings.clone(),
+            masks: Vec::new(),
+            counts: self.counts.clone(),
+        }
+    }
+
     /// The first finding that blocks.
     pub(crate) fn blocking(&self) -> Option<&Finding> {
         self.findings
@@ -48,16 +115,31 @@ impl Judgement {
     }
 }
 
-/// Judges hits, in the order of the text.
+fn count(counts: &mut Vec<Count>, detector: usize) -> &mut Count {
+    let known = counts.iter().position(|count| count.detector == detector);
+    let at = known.unwrap_or_else(|| {
+        counts.push(Count {
+            detector,
+            kept: 0,
+            more: 0,
+            mildest: Action::Block,
+        });
+        counts.len() - 1
+    });
+    #[expect(clippy::indexing_slicing, reason = "found or pushed, just above")]
+    &mut counts[at]
+}
+
+/// Judges hits, in the order of the text, and adds what the rules make of them.
 pub(crate) fn hits(
     inner: &Inner,
     plan: &Plan,
-    mut found: Vec<Found>,
+    found: &mut Vec<Found>,
     place: Where<'_>,
-) -> Judgement {
+    judgement: &mut Judgement,
+) {
     found.sort_by_key(|found| (found.range.start, found.range.end, found.shape));
-    let mut judgement = Judgement::default();
-    for found in found {
+    for found in found.drain(..) {
         let Some((detector, label, verdict)) = about(inner, plan, &found) else {
             continue;
         };
@@ -70,11 +152,11 @@ pub(crate) fn hits(
             });
         }
         if found.part == Part::New {
-            let finding = finding(verdict, label, place, found.range, Score::MAX);
-            judgement.findings.push((detector, finding));
+            judgement.finds(detector, verdict.action, || {
+                finding(verdict, label, place, found.range, Score::MAX)
+            });
         }
     }
-    judgement
 }
 
 /// The detector, label and verdict of a hit.
@@ -119,15 +201,20 @@ pub(crate) fn finding(
     }
 }
 
-/// Scans a whole text. Long texts let others run in between.
+/// Judges a whole text by its shapes. Long texts let others run in between.
+///
+/// Bounds: the hits of one slice, the findings of [`Judgement::finds`], and [`MASKS_MAX`] masks; a text that is blocked
+/// needs none.
 pub(crate) async fn whole(
     inner: &Inner,
     plan: &Plan,
     text: &str,
     reading: Reading,
+    place: Where<'_>,
     deadline: Instant,
-) -> Result<(Vec<Found>, u64), Undecided> {
+) -> Result<(Judgement, u64), Undecided> {
     let mut growing = Growing::new(&inner.scanners, reading);
+    let mut judgement = Judgement::default();
     let (mut found, mut micros, mut rest) = (Vec::new(), 0, text);
     loop {
         let (slice, after) = rest.split_at(rest.floor_char_boundary(SLICE_BYTES));
@@ -144,9 +231,21 @@ pub(crate) async fn whole(
             &mut found,
         );
         growing.forget(usize::MAX, usize::MAX);
+        hits(inner, plan, &mut found, place, &mut judgement);
+        if judgement.action() == Action::Block {
+            judgement.masks = Vec::new();
+        }
+        if judgement.masks.len() > MASKS_MAX {
+            return Err(Undecided::TooManyMasks { max: MASKS_MAX });
+        }
         micros += micros_since(begun);
         if after.is_empty() {
-            return Ok((found, micros));
+            // What was settled late may begin before what was settled at once.
+            let range = |finding: &Finding| (finding.range.start, finding.range.end);
+            judgement
+                .findings
+                .sort_by_key(|(_, finding)| range(finding));
+            return Ok((judgement, micros));
         }
         if Instant::now() >= deadline {
             return Err(Undecided::Deadline);
@@ -216,5 +315,7 @@ fn batches(passages: Vec<Passage>) -> Vec<Vec<Passage>> {
 
 /// A long text is scanned in slices of so many bytes (half a millisecond or so), with a pause for others in between.
 const SLICE_BYTES: usize = 64 * 1024;
+/// So many places of one text are redacted. One that would need more is not text that anybody reads.
+const MASKS_MAX: usize = 65_536;
 /// Windows per classifier job, so that one long text does not keep a thread for long.
 const BATCH_MAX: usize = 64;

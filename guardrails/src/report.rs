@@ -133,7 +133,7 @@ pub struct Check {
     pub micros: u64,
     /// What it found, at most [`FINDINGS_MAX`].
     pub findings: Vec<Finding>,
-    /// How many more it found.
+    /// How many more it found. A hit that shows in several readings of one text may count in each.
     pub truncated_findings: u32,
     /// Classifiers: the highest score per rule and label, whatever the verdict.
     pub scores: Vec<LabelScore>,
@@ -247,11 +247,17 @@ pub enum Undecided {
         /// The bound.
         max: usize,
     },
-    /// Tool arguments of more strings, or with more hits, than are judged in one text.
-    #[error("{count} strings or hits in one text of arguments, at most {max} are judged")]
+    /// Tool arguments of more strings than are judged in one text.
+    #[error("{count} strings in one text of arguments, at most {max} are judged")]
     TooManyStrings {
         /// How many there are.
         count: usize,
+        /// The bound.
+        max: usize,
+    },
+    /// More places to redact than are redacted in one text.
+    #[error("more than {max} places to redact in one text")]
+    TooManyMasks {
         /// The bound.
         max: usize,
     },

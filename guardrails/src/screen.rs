@@ -89,14 +89,14 @@ async fn deterministic(
         let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
         (judged.judgement, judged.rewritten, judged.micros)
     } else {
-        let (found, micros) =
-            judge::whole(inner, plan, span.text, Reading::WithEscapes, deadline).await?;
-        let judgement = judge::hits(inner, plan, found, place);
+        let reading = Reading::WithEscapes;
+        let (judgement, micros) =
+            judge::whole(inner, plan, span.text, reading, place, deadline).await?;
         let text = redacted(span.text, &judgement);
         (judgement, text, micros)
     };
     inner.record(tally, &plan.detectors, place.path, span.text.len(), micros);
-    inner.record_findings(tally, &judgement.findings);
+    inner.record_findings(tally, &judgement);
     Ok((judgement, text))
 }
 
@@ -359,10 +359,15 @@ impl Inner {
         }
     }
 
-    pub(crate) fn record_findings(&self, tally: &mut Tally, findings: &[(usize, Finding)]) {
-        for (detector, finding) in findings {
+    pub(crate) fn record_findings(&self, tally: &mut Tally, judgement: &Judgement) {
+        for (detector, finding) in &judgement.findings {
             if let Some(info) = self.detectors.get(*detector) {
                 tally.finds(*detector, info, finding.clone());
+            }
+        }
+        for (detector, more) in judgement.more() {
+            if let Some(info) = self.detectors.get(detector) {
+                tally.finds_more(detector, info, more);
             }
         }
     }

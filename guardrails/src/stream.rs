@@ -248,7 +248,7 @@ impl AnswerScreen {
                 text.len(),
                 judged.micros,
             );
-            inner.record_findings(&mut self.tally, &judged.judgement.findings);
+            inner.record_findings(&mut self.tally, &judged.judgement);
         }
         if let Some(finding) = judged.judgement.blocking() {
             return Err(StopReason::Blocked(finding.clone()).into());

@@ -51,6 +51,12 @@ impl Tally {
         }
     }
 
+    /// It has found so many more.
+    pub(crate) fn finds_more(&mut self, detector: usize, info: &DetectorInfo, more: u32) {
+        let check = self.check(detector, info);
+        check.truncated_findings = check.truncated_findings.saturating_add(more);
+    }
+
     /// It has given a score.
     pub(crate) fn scores(
         &mut self,
@@ -126,7 +132,7 @@ fn field(path: &str) -> String {
 
 /// In a full list a stricter finding takes the place of a milder one: the list must show why a text was blocked.
 fn keep_strictest(check: &mut Check, finding: Finding) {
-    check.truncated_findings += 1;
+    check.truncated_findings = check.truncated_findings.saturating_add(1);
     if let Some(milder) = check
         .findings
         .iter_mut()

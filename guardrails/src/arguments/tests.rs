@@ -209,3 +209,17 @@ fn more_strings_than_anybody_judges_are_not_judged_for_ever() {
         "not judged"
     );
 }
+
+#[test]
+fn many_hits_behind_escapes_take_time_in_proportion() {
+    let flags = engine(&rule("w", "pattern@1", "flag"));
+    // The two labels alternate in blocks: whoever looks through all of the first for each of the second takes minutes.
+    let text = "foo bar\n".repeat(100_000) + &"<<x>>\n".repeat(100_000) + "\\\\\\\\";
+    let begun = Instant::now();
+    let judged = RUNTIME.block_on(ask(&flags, "p", Origin::ToolArguments, &text));
+    assert_eq!(judged.action, Action::Flag);
+    let check = &judged.report.checks[0];
+    assert_eq!(check.findings.len(), crate::FINDINGS_MAX);
+    let elapsed = begun.elapsed();
+    assert!(elapsed < std::time::Duration::from_secs(20), "{elapsed:?}");
+}

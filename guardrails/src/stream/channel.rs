@@ -11,7 +11,7 @@ use super::windows::Windows;
 use crate::classifier::Passage;
 use crate::engine::Inner;
 use crate::growing::{Growing, Place, Reading};
-use crate::judge::{self, Where};
+use crate::judge::{self, Judgement, Where};
 use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
 use crate::screen::JudgedWindow;
@@ -60,7 +60,7 @@ struct Step {
 struct Stepped {
     /// May leave.
     text: String,
-    findings: Vec<(usize, Finding)>,
+    judgement: Judgement,
     /// Blocks; then there is no text.
     stop: Option<Finding>,
 }
@@ -245,7 +245,7 @@ impl TextChannel {
                 steps
                     .iter()
                     .for_each(|step| step.record(inner, plan, tally));
-                inner.record_findings(tally, &stepped.findings);
+                inner.record_findings(tally, &stepped.judgement);
                 return Ok(stepped.text);
             }
             self.release = before;
@@ -254,7 +254,7 @@ impl TextChannel {
         for step in steps {
             let stepped = self.release.step(inner, plan, step, place);
             step.record(inner, plan, tally);
-            inner.record_findings(tally, &stepped.findings);
+            inner.record_findings(tally, &stepped.judgement);
             if let Some(finding) = stepped.stop {
                 return Err(Stopped {
                     released,
@@ -342,18 +342,17 @@ impl Release {
         self.growing
             .scan(&inner.scanners, plan, step.place, step.last, &mut found);
         self.scanned = step.place.original;
-        let judgement = judge::hits(inner, plan, found, place);
+        let mut judgement = Judgement::default();
+        judge::hits(inner, plan, &mut found, place, &mut judgement);
         let stop = judgement.blocking().or_else(|| step.blocking()).cloned();
-        let findings = judgement.findings;
         if stop.is_some() {
             return Stepped {
                 text: String::new(),
-                findings,
+                judgement,
                 stop,
             };
         }
-        judgement
-            .masks
+        std::mem::take(&mut judgement.masks)
             .into_iter()
             .for_each(|mask| self.redactor.add(mask));
         // At the end nothing can stay open: what could have gone on does not.
@@ -367,7 +366,7 @@ impl Release {
         self.left = upto;
         Stepped {
             text,
-            findings,
+            judgement,
             stop,
         }
     }
