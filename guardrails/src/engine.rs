@@ -66,6 +66,8 @@ pub struct RuntimeLibrary {
 pub struct Marking {
     /// `U`, `CUI`, `C`, `S` or `TS`.
     pub level: String,
+    /// The marking in canonical text, with what follows its level: `SECRET//NOFORN`, `(S)`.
+    pub text: String,
     /// Index of the span.
     pub span: usize,
     /// Bytes of the original text.
@@ -134,7 +136,9 @@ impl Engine {
         self.inner.profiles.keys().map(String::as_str)
     }
 
-    /// Markings in the text, in its order. Always on: needs no profile, and runs before access is decided.
+    /// Markings in the texts, each once, in the order in which they first appear. Always on: needs no profile, and runs
+    /// before access is decided. Of texts with more different markings than any document has, the last that is given is of
+    /// the highest level.
     ///
     /// First form: banner lines (`TOP SECRET//SI//NOFORN`), and portion marks (`(S//NF)`). A marking found in text is a
     /// signal, not proof.

@@ -1,6 +1,6 @@
-use crate::{Engine, Origin, Settings, Span};
+use crate::{Engine, Marking, Origin, Settings, Span};
 
-fn check(text: &str, expected: &[(&str, &str)]) {
+fn found(text: &str) -> Vec<Marking> {
     let engine =
         Engine::load(Settings::default()).unwrap_or_else(|problems| panic!("{problems:?}"));
     let span = Span {
@@ -8,8 +8,11 @@ fn check(text: &str, expected: &[(&str, &str)]) {
         path: "p".into(),
         text,
     };
-    let found: Vec<_> = engine
-        .markings(&[span])
+    engine.markings(&[span])
+}
+
+fn check(text: &str, expected: &[(&str, &str)]) {
+    let found: Vec<_> = found(text)
         .into_iter()
         .map(|m| (m.level, text[m.range].to_owned()))
         .collect();
@@ -58,12 +61,48 @@ fn ordinary_words_are_not() {
         "it is TOP SECRET they said",
         "item(S) and (C) in the middle",
         "(C) 2020 Example Agency",
+        "(C) Copyright Example Agency",
         "(A) one\n(B) two\n(C) three",
+        "> (A) one\nmore of it\n - (B) two\n - (C) three",
+        "(P) one\n(Q) two\n(R) three\n(S) four",
         "CONFIDENTIALITY",
         "const SECRET = 1; // comment",
     ] {
         check(text, &[]);
     }
+}
+
+#[test]
+fn a_list_or_a_number_lifts_no_mark_but_its_own() {
+    check("(S) 12 vehicles crossed", &[("S", "(S)")]);
+    check("(C) 12 vehicles crossed", &[("C", "(C)")]);
+    check("(S) 2024 was quiet", &[("S", "(S)")]);
+    check("(A) one\n(S) two", &[("S", "(S)")]);
+    check("(A) one\n(B) two\n(S) three", &[("S", "(S)")]);
+    check("(A) one\n(B) two\n(C) three\n(S) four", &[("S", "(S)")]);
+    check("(A) one\n(C) two\n(B) three", &[("C", "(C)")]);
+    check("(C) one\n(A) two\n(B) three", &[("C", "(C)")]);
+    check(
+        "(A) one\n(B) two\n(C//REL TO USA) three",
+        &[("C", "(C//REL TO USA)")],
+    );
+}
+
+#[test]
+fn a_marking_is_given_once_and_many_are_not_held() {
+    check(&"(S)\n".repeat(100_000), &[("S", "(S)")]);
+    let many: String = (0..2_000).map(|at| format!("CUI//SP-AA{at}\n")).collect();
+    let found = found(&many);
+    assert_eq!(found.len(), 1_025);
+    assert_eq!(found.last().map(|last| last.level.as_str()), Some("TS"));
+}
+
+#[test]
+fn the_words_of_a_banner_are_whole() {
+    let texts = |text: &str| found(text).into_iter().map(|m| m.text).collect::<Vec<_>>();
+    assert_eq!(texts("the SECRET//NOFORN The rest"), ["SECRET//NOFORN"]);
+    assert_eq!(texts("SEC\u{200b}RET//NOFORN\n"), ["SECRET//NOFORN"]);
+    assert_eq!(texts("CUI//SP-PRVCY//FEDCON\n"), ["CUI//SP-PRVCY//FEDCON"]);
 }
 
 #[test]
