@@ -146,7 +146,7 @@ fn engine(detectors: &[&str], more: &str, settings: Settings) -> Outcome<Engine>
     });
     let patterns = "[pattern.words]\nentry = [{ id = \"drop\", regex = '(?i)\\bdrop\\s{1,8}table\\b' }, { id = \"rm\", regex = '\\brm -rf' }]\n";
     let text = format!(
-        "[profile.speed]\nrule = [{}{more}]\n{patterns}",
+        "[profile.speed]\nunread = [\"tool-result\"]\nrule = [{}{more}]\n{patterns}",
         rules.collect::<String>()
     );
     let profiles = vec![ProfileFile {

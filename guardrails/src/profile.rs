@@ -21,6 +21,8 @@
 //! | `response` | everything on its way from a model, tool arguments and names included |
 //! | `tool-arguments` | tool arguments in both directions |
 //!
+//! A kind that no rule of a profile reads passes unseen, so a profile has to say so: `unread = ["tool-result"]`.
+//!
 //! The loader is strict: it refuses what it does not know and what can check nothing (an empty list, patterns where there
 //! are none), and reports every problem of every file at once. It warns of what loads and changes nothing: a rule that
 //! others always outrank, a pattern list that no rule names, a threshold that means nothing or that every text reaches.

@@ -96,7 +96,7 @@ pub(crate) fn load_with(
     classifiers: Vec<Arc<dyn Classifier>>,
 ) -> Result<Engine, Vec<Problem>> {
     let text = format!(
-        "[profile.p]\nrule = [{rules}]\n[pattern.words]\nentry = [{{ id = \"bad\", regex = '(?i)\\bfoo\\s{{0,4}}bar\\b' }}, \
+        "[profile.p]\nunread = [\"prompt\", \"tool-result\", \"response\", \"tool-arguments\"]\nrule = [{rules}]\n[pattern.words]\nentry = [{{ id = \"bad\", regex = '(?i)\\bfoo\\s{{0,4}}bar\\b' }}, \
          {{ id = \"open\", regex = '<<.*>>', max_span = 32 }}]\n"
     );
     Engine::load(Settings {

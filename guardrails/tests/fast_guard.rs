@@ -216,7 +216,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         )
     };
     let text = format!(
-        "[profile.scores]\nrule = [{}, {}]\n",
+        "[profile.scores]\nunread = [\"tool-result\", \"response\", \"tool-arguments\"]\nrule = [{}, {}]\n",
         rule("prompt_attack"),
         rule("harmful_request")
     );

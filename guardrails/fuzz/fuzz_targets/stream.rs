@@ -36,8 +36,9 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         + &rule("unicode", "block")
         + &rule("pattern", "flag");
     let patterns = "[pattern.w]\nentry = [{ id = \"a\", regex = '<<.*>>', max_span = 24 }, { id = \"b\", regex = '(?i)drop\\s{1,3}table' }]\n";
+    let unread = "unread = [\"tool-result\"]\n";
     let text = format!(
-        "[profile.masks]\nrule = [{masks}]\n[profile.blocks]\nrule = [{blocks}]\n{patterns}"
+        "[profile.masks]\n{unread}rule = [{masks}]\n[profile.blocks]\n{unread}rule = [{blocks}]\n{patterns}"
     );
     let profiles = vec![ProfileFile {
         path: "fuzz.toml".into(),

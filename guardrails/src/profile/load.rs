@@ -235,6 +235,7 @@ fn profile(
     problems: &mut Problems<'_>,
 ) -> Profile {
     fields.text("description", problems);
+    let unread = kinds(&mut fields, "unread", problems).unwrap_or_default();
     let mut seen = BTreeMap::new();
     let mut rules = Vec::new();
     let mut spans = Vec::new();
@@ -260,7 +261,7 @@ fn profile(
     }
     fields.finish(problems);
     if errors(problems) == before {
-        warn_of_gaps(name, &rules, problems);
+        check_gaps(name, &rules, &unread, problems);
         shadows::warn(&rules, &spans, vocabulary, problems);
     }
     Profile {
@@ -269,25 +270,31 @@ fn profile(
     }
 }
 
-/// A profile that leaves a kind of text unread is probably a mistake.
-fn warn_of_gaps(name: &At<String>, rules: &[Rule], problems: &mut Problems<'_>) {
+/// A profile that leaves a kind of text unread lets all of it pass: it has to say so.
+fn check_gaps(name: &At<String>, rules: &[Rule], unread: &[On], problems: &mut Problems<'_>) {
     for (word, on) in On::ALL {
         // Tool arguments are responses too.
         let read = |rule: &Rule| {
             rule.on.contains(&on) || (on == On::ToolArguments && rule.on.contains(&On::Response))
         };
-        if !rules.iter().any(read) {
-            let message = format!(
-                "no rule of profile `{}` reads texts of kind `{word}`",
-                name.value
-            );
-            problems.warn(
-                name.span.clone(),
-                message,
-                format!(
-                    "add `{word}` to a rule's `on`, or use the profile only where there are none"
-                ),
-            );
+        match (rules.iter().any(read), unread.contains(&on)) {
+            (true, false) | (false, true) => {}
+            (false, false) => {
+                let message = format!(
+                    "no rule of profile `{}` reads texts of kind `{word}`: all of them would pass",
+                    name.value
+                );
+                let hint = format!("add it to a rule's `on`, or say so: `unread = [\"{word}\"]`");
+                problems.report_with(name.span.clone(), message, hint);
+            }
+            (true, true) => {
+                let message = format!(
+                    "a rule of profile `{}` reads texts of kind `{word}`, which `unread` names",
+                    name.value
+                );
+                let hint = format!("take `{word}` out of `unread`");
+                problems.warn(name.span.clone(), message, hint);
+            }
         }
     }
 }
@@ -302,7 +309,10 @@ fn rule(
         .filter(|id| pattern::is_name(id, problems));
     let detector = fields.needed("detector", problems);
     let labels = fields.texts("labels", problems);
-    let on = on(&mut fields, problems);
+    if !fields.has("on") {
+        fields.missing("on", problems);
+    }
+    let on = kinds(&mut fields, "on", problems);
     let at = fields.number("at", problems);
     let action = choice(&mut fields, "do", &ACTIONS, problems);
     let rung = choice(&mut fields, "rung", &Rung::ALL, problems);
@@ -399,14 +409,16 @@ fn choice<T: Copy>(
     }
 }
 
-fn on(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<On>> {
-    if !fields.has("on") {
-        fields.missing("on", problems);
-    }
-    let mut on = Vec::new();
-    for text in fields.texts("on", problems)?.value {
+/// A list of kinds of text; `None` if absent.
+fn kinds(
+    fields: &mut Fields<'_, '_>,
+    name: &'static str,
+    problems: &mut Problems<'_>,
+) -> Option<Vec<On>> {
+    let mut kinds = Vec::new();
+    for text in fields.texts(name, problems)?.value {
         match On::ALL.iter().find(|(word, _)| *word == text.value) {
-            Some((_, known)) => on.push(*known),
+            Some((_, known)) => kinds.push(*known),
             None => problems.unknown(
                 "kind of text",
                 &text.value,
@@ -415,7 +427,7 @@ fn on(fields: &mut Fields<'_, '_>, problems: &mut Problems<'_>) -> Option<Vec<On
             ),
         }
     }
-    Some(on)
+    Some(kinds)
 }
 
 fn threshold(at: &At<f64>, problems: &mut Problems<'_>) -> Option<Score> {

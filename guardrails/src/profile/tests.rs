@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::testing::Keyword;
-use crate::{Engine, ProfileFile, Settings, Severity};
+use crate::{Engine, ProfileFile, Settings};
 
 fn load(text: &str) -> Result<Engine, Vec<crate::Problem>> {
     Engine::load(Settings {
@@ -30,7 +30,9 @@ fn problems(text: &str) -> Vec<String> {
 
 /// A profile with one rule of these fields.
 fn rule(fields: &str) -> String {
-    format!("[profile.p]\nrule = [\n{{ {fields} }},\n]\n")
+    format!(
+        "[profile.p]\nrule = [\n{{ {fields} }},\n]\nunread = [\"tool-result\", \"response\", \"tool-arguments\"]\n"
+    )
 }
 
 /// A mistake in the fields of a rule, which stands in line 3, column 1.
@@ -51,17 +53,26 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_good_rule_loads_and_gaps_are_warned_of() {
+fn a_good_rule_loads_and_a_gap_has_to_be_named() {
     let engine = load(&rule(GOOD)).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let warnings: Vec<String> = engine.warnings().iter().map(ToString::to_string).collect();
-    assert_eq!(warnings.len(), 3, "{warnings:?}");
-    assert!(warnings[0].contains("no rule of profile `p` reads texts of kind `tool-result`"));
-    assert!(
-        engine
-            .warnings()
-            .iter()
-            .all(|problem| problem.severity == Severity::Warning)
-    );
+    assert_eq!(engine.warnings(), []);
+    let gap = |word: &str| {
+        format!(
+            "1:10: no rule of profile `p` reads texts of kind `{word}`: all of them would pass \
+             (add it to a rule's `on`, or say so: `unread = [\"{word}\"]`)"
+        )
+    };
+    let silent = format!("[profile.p]\nrule = [{{ {GOOD} }}]\n");
+    let gaps = ["tool-result", "response", "tool-arguments"].map(gap);
+    assert_eq!(problems(&silent), gaps);
+    let one = silent.clone() + "unread = [\"response\", \"tool-arguments\"]\n";
+    assert_eq!(problems(&one), [gap("tool-result")]);
+    let unknown = silent + "unread = [\"responses\"]\n";
+    assert!(problems(&unknown)[0].starts_with("3:11: unknown kind of text `responses`"));
+    let read = load(&rule(&with("\"prompt\"", "\"prompt\", \"response\"")));
+    let warned = read.unwrap_or_else(|problems| panic!("{problems:?}"));
+    let warned: Vec<String> = warned.warnings().iter().map(ToString::to_string).collect();
+    assert!(warned[0].contains("reads texts of kind `response`, which `unread` names"));
 }
 
 #[test]
@@ -292,12 +303,12 @@ fn what_changes_nothing_is_warned_of() {
     let unread = "[pattern.x]\nentry = [{ id = \"a\", regex = 'a' }]\n";
     assert_eq!(
         warnings(&(rule(GOOD) + unread)),
-        ["5:10: no rule names the pattern list `x` (a rule about `pattern@1` looks for it)"]
+        ["6:10: no rule names the pattern list `x` (a rule about `pattern@1` looks for it)"]
     );
     let read = with("pii@1", "pattern@1") + ", labels = [\"x.a\"]";
     assert_eq!(
         warnings(&(rule(&read) + &unread.replace("'a'", "'a{3}', max_span = 9"))),
-        ["6:49: `max_span` changes nothing: no match is longer than 3 bytes (leave it out)"]
+        ["7:49: `max_span` changes nothing: no match is longer than 3 bytes (leave it out)"]
     );
     assert_eq!(warnings(&(rule(&read) + unread)), [""; 0]);
 }
@@ -307,7 +318,7 @@ fn a_rule_that_others_always_outrank_is_warned_of() {
     let two = |first: &str, second: &str| {
         let second = second.replace("A-1", "A-2");
         warnings(&format!(
-            "[profile.p]\nrule = [{{ {first} }},\n{{ {second} }}]\n"
+            "[profile.p]\nrule = [{{ {first} }},\n{{ {second} }}]\nunread = [\"tool-result\", \"response\", \"tool-arguments\"]\n"
         ))
     };
     let never = |rule: &str, by: &str| {

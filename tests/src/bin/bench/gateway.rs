@@ -227,6 +227,10 @@ fn edited(profiles: &str, guards: Guards) -> Result<String, Failed> {
             Guards::Off => *rules = vec![toml::Value::Table(IDLE_RULE.parse()?)],
             Guards::Patterns | Guards::Classifier => rules.retain(|rule| !asks_a_classifier(rule)),
         }
+        if let (Guards::Off, Some(profile)) = (guards, profile.as_table_mut()) {
+            let unread = ["prompt", "response", "tool-arguments"];
+            profile.insert("unread".to_owned(), unread.to_vec().into());
+        }
     }
     Ok(file.to_string())
 }
