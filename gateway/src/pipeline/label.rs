@@ -3,8 +3,14 @@
 //! The grammar that finds markings in text lives in `guardrails`, the algebra of labels in `policy`; here one is
 //! translated into the other. The label of a request is the highest of what its messages bear and what the caller
 //! declares: `x-portcullis-label` can only raise it.
+//!
+//! What a marking says after its level counts too (`SECRET//NOFORN` is `S:NF`, `CUI//SP-PROCURE` is `CUI:PROCURE`), and a
+//! marking that cannot be read is the highest there is. Dissemination controls are needs like any other, so who is to
+//! read `CUI//FEDCON` must be cleared for `FEDCON`. The exception is `U`: unclassified text has no need to know here, and
+//! `(U//FOUO)` stands in half of what an office wrote before 2020.
 
-use policy::Label;
+use guardrails::Marking;
+use policy::{Label, Level};
 
 use crate::Gateway;
 use crate::incoming::Incoming;
@@ -34,19 +40,42 @@ pub fn labelled(gw: &Gateway, prompt: Prompt, incoming: &Incoming) -> Result<Lab
     spans.append(&mut texts::spans(&decoded));
     let markings = gw.guardrails.markings(&spans);
     let mut label = declared(incoming)?;
-    for marking in markings {
-        // The detector's levels are the algebra's; one that is not would be the highest.
-        let marked = marking
-            .level
-            .parse()
-            .unwrap_or_else(|_| Label::of(policy::Level::Ts));
-        label = label.join(&marked);
-    }
-    // What cannot stand in an entry cannot be decided about: only a header can spell such a label.
-    if audit::Name::new(&label.to_string()).is_none() {
+    // What cannot stand in an entry cannot be decided about.
+    if !is_recordable(&label) {
         return Err(no_label());
     }
+    for marking in markings {
+        label = label.join(&marked(&marking));
+    }
+    if !is_recordable(&label) {
+        label = highest();
+    }
     Ok(Labelled { prompt, label })
+}
+
+/// What a marking asks for: never less than its level.
+fn marked(marking: &Marking) -> Label {
+    let Ok(level) = marking.level.parse() else {
+        return highest();
+    };
+    let floor = Label::of(level);
+    match level {
+        Level::U => floor,
+        _ => Label::from_banner(&marking.text)
+            .unwrap_or_else(|_| highest())
+            .join(&floor),
+    }
+}
+
+/// Top secret, and releasable to nobody.
+fn highest() -> Label {
+    HIGHEST.parse().unwrap_or_else(|_| Label::of(Level::Ts))
+}
+
+const HIGHEST: &str = "TS:NOREL";
+
+fn is_recordable(label: &Label) -> bool {
+    audit::Name::new(&label.to_string()).is_some()
 }
 
 fn declared(incoming: &Incoming) -> Result<Label, Refusal> {
@@ -68,3 +97,6 @@ fn no_label() -> Refusal {
     }
     .into()
 }
+
+#[cfg(test)]
+mod tests;
