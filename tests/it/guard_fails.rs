@@ -195,6 +195,14 @@ async fn a_classifier_in_trouble_refuses_and_is_not_listed_as_passed() {
             "{trouble:?}: it is not listed as having run: {:#}",
             about[0]
         );
+        let listed = about[0]["checks"].as_array().unwrap();
+        let ran: Vec<&str> = listed
+            .iter()
+            .filter_map(|c| c["detector"].as_str())
+            .collect();
+        for detector in ["pii", "secret", "unicode"] {
+            assert!(ran.contains(&detector), "{trouble:?}: it ran: {ran:?}");
+        }
     }
 }
 
