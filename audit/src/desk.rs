@@ -346,10 +346,15 @@ impl Place {
         self.grow_leaving(cost, 0)
     }
 
-    /// Makes the place large enough for a newcomer's item. Large ones leave half a segment to the
-    /// rest, so that nobody's bodies, however many, keep others from what every request needs.
+    /// Makes the place large enough for a newcomer's item. One that takes more than a sixteenth of a
+    /// segment leaves half a segment to the rest, so that nobody's bodies, however many, keep others
+    /// from what every request needs.
     pub(crate) fn grow_new(&mut self, cost: u64) -> Result<(), Unavailable> {
-        let left = self.shared.desk().usable / 2;
+        let usable = self.shared.desk().usable;
+        let left = match charge(cost) > usable / 16 {
+            true => usable / 2,
+            false => 0,
+        };
         self.grow_leaving(cost, left)
             .map_err(|why| self.shared.refuse_for_want(why))
     }
@@ -475,9 +480,9 @@ impl Shared {
     /// The reason to tell.
     fn refuse_for_want(&self, why: Unavailable) -> Unavailable {
         let mut desk = self.desk();
-        let only_it = !desk.supply_fails && desk.covers(2 * SLOT);
-        if only_it && desk.episode.is_none() {
-            // It is too large, now or ever; others are served.
+        if desk.episode.is_none() && desk.covers(desk.usable / 2) {
+            // Only it is too large, now or ever; others are served. No time without space, then: it
+            // would end at once.
             desk.refused += 1;
             return why;
         }

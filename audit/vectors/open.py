@@ -7,13 +7,35 @@ the entry commits to. (`openssl enc` does not do GCM, so the tag is left unread:
 covers the same text, and is signed.)
 """
 
+import hashlib
 import itertools
 import json
 import pathlib
+import struct
 import subprocess
 import sys
 
-from verify import check, entries, sha256
+
+def check(holds, what):
+    if not holds:
+        sys.exit(f"does not open: {what}")
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def entries(log, size):
+    """Every published entry, from its bundle (C2SP tlog-tiles)."""
+    for number in range((size + 255) // 256):
+        groups = [f"{number % 1000:03}"] + [f"x{number // 1000 ** i % 1000:03}" for i in range(1, 4) if number >= 1000 ** i]
+        width = min(256, size - 256 * number)
+        path = "tile/entries/" + "/".join(reversed(groups)) + ("" if width == 256 else f".p/{width}")
+        bundle = (log / path).read_bytes()
+        for _ in range(width):
+            (length,) = struct.unpack(">H", bundle[:2])
+            yield bundle[2:2 + length]
+            bundle = bundle[2 + length:]
 
 
 def openssl(*arguments, given=b""):

@@ -257,8 +257,7 @@ async fn a_full_disk_refuses_newcomers_and_keeps_its_word() {
         {
             Ok((_receipt, duty)) if pending.len() < 20 => pending.push((n, duty)),
             Ok((_receipt, duty)) => duty.abandon(outcome(n), Vec::new()),
-            // Until it is known that no space is to be had, only what is large is too large.
-            Err(why) => assert!(matches!(why, Unavailable::Full | Unavailable::Overloaded)),
+            Err(why) => assert_eq!(why, Unavailable::Full),
         }
     }
     assert_eq!(log.reserve().await.err(), Some(Unavailable::Full));

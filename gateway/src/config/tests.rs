@@ -195,7 +195,7 @@ fn a_body_is_never_larger_than_what_can_be_recorded_of_it() {
     problem_of(
         "[[backend]]",
         "[limits]\nbody_bytes_max = 4194305\n[[backend]]",
-        26,
+        27,
         18,
         "a quarter of `audit.segment_bytes`",
     );
