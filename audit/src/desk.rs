@@ -341,38 +341,17 @@ impl Place {
         }
     }
 
-    /// Makes the place large enough for an item that belongs to a request under way.
+    /// Makes the place large enough for an item.
     pub(crate) fn grow(&mut self, cost: u64) -> Result<(), Unavailable> {
-        self.grow_leaving(cost, 0)
-    }
-
-    /// Makes the place large enough for a newcomer's item. One that takes more than a sixteenth of a
-    /// segment leaves half a segment to the rest, so that nobody's bodies, however many, keep others
-    /// from what every request needs.
-    pub(crate) fn grow_new(&mut self, cost: u64) -> Result<(), Unavailable> {
-        let usable = self.shared.desk().usable;
-        let left = match charge(cost) > usable / 16 {
-            true => usable / 2,
-            false => 0,
-        };
-        self.grow_leaving(cost, left)
-            .map_err(|why| self.shared.refuse_for_want(why))
-    }
-
-    fn grow_leaving(&mut self, cost: u64, left: u64) -> Result<(), Unavailable> {
         let more = charge(cost).saturating_sub(self.charge);
         if more == 0 {
             return Ok(());
         }
         let mut desk = self.shared.desk();
-        let fits = cost <= self.shared.item_bytes_max();
-        if !fits || !desk.covers(more + left) {
+        if cost > self.shared.item_bytes_max() || !desk.covers(more) {
             drop(desk);
             self.shared.wake_chores();
-            return Err(match fits {
-                true => Unavailable::Overloaded,
-                false => Unavailable::Full,
-            });
+            return Err(Unavailable::Full);
         }
         desk.charged += more;
         self.charge += more;
@@ -476,20 +455,17 @@ impl Shared {
         Err(want.into())
     }
 
-    /// Counts a request that had a place, and is refused because it needs more space than there is.
-    /// The reason to tell.
-    fn refuse_for_want(&self, why: Unavailable) -> Unavailable {
+    /// Counts a request that had a place, and was refused because it needs more space than there is.
+    pub(crate) fn refuse_for_want(&self) {
         let mut desk = self.desk();
-        if desk.episode.is_none() && desk.covers(desk.usable / 2) {
-            // Only it is too large, now or ever; others are served. No time without space, then: it
-            // would end at once.
+        if desk.episode.is_some() || !desk.covers(desk.usable / 2) {
+            desk.refuse(Reason::Full, self.clock.now());
+            drop(desk);
+            self.work.notify_one();
+        } else {
+            // Only it is too large; others are served. No time without space, then: it would end at once.
             desk.refused += 1;
-            return why;
         }
-        desk.refuse(Reason::Full, self.clock.now());
-        drop(desk);
-        self.work.notify_one();
-        Unavailable::Full
     }
 
     /// Queues something. Given back when the log is closed.

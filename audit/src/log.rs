@@ -73,8 +73,7 @@ pub enum Unavailable {
     /// A write or a flush failed.
     #[error("the audit log cannot be written")]
     Failed,
-    /// As many requests are in flight as the log has places, or as many large bodies as it has room
-    /// for at the moment.
+    /// As many requests are in flight as the log has places.
     #[error("too many requests wait for the audit log")]
     Overloaded,
     /// The log is closed.
@@ -588,7 +587,9 @@ impl Shared {
         let sealed = self.seal(req, &bodies).ok_or(Unavailable::Failed)?;
         let payload = Payload::fit(entry, ROOM).ok_or(Unavailable::Full)?;
         let job = Job::new(payload, sealed, Vec::new(), None, Then::Nobody);
-        place.grow_new(job.cost)?;
+        place
+            .grow(job.cost)
+            .inspect_err(|_| self.refuse_for_want())?;
         Ok(job)
     }
 

@@ -454,42 +454,6 @@ async fn an_end_that_was_withheld_is_not_told_as_released() {
     }
 }
 
-/// Large bodies of one caller, as many at once as it likes, are refused one by one: everybody else's
-/// requests go on, and no time without a record begins.
-#[tokio::test]
-async fn large_bodies_leave_room_for_others() {
-    let bench = Bench::new();
-    let log = bench.open();
-    let large = |n| {
-        let log = log.clone();
-        async move {
-            let reserved = log.reserve().await?;
-            reserved
-                .intent(intent(n), body(Direction::Request, 60_000))
-                .await
-        }
-    };
-    let mut refused = 0;
-    for n in 1..40 {
-        let (first, second, third, ordinary) = tokio::join!(
-            large(4 * n),
-            large(4 * n + 1),
-            large(4 * n + 2),
-            begin(&log, 4 * n + 3)
-        );
-        assert!(ordinary.is_ok(), "an ordinary request: {ordinary:?}");
-        for why in [first, second, third].into_iter().filter_map(Result::err) {
-            assert_eq!(why, Unavailable::Overloaded);
-            refused += 1;
-        }
-        assert!(!log.status().is_degraded());
-    }
-    assert!(refused > 0 && log.status().refused == refused, "{refused}");
-    log.close().await;
-    assert_eq!(bench.count("audit.degraded"), 0);
-    bench.verify();
-}
-
 #[tokio::test]
 async fn bodies_larger_than_a_segment_are_refused_or_left_out() {
     let bench = Bench::new();
