@@ -24,7 +24,8 @@ async fn what_was_sealed_to_one_officer_is_sealed_again_to_the_next() {
 
     let serving = folder.serve().await;
     within("the gateway to take the file in", async {
-        while waiting(folder.path()) {
+        // Its name first, then the entry that announces it.
+        while waiting(folder.path()) || !announced(folder.path()) {
             serving.admin_get("/livez").await;
         }
     })
@@ -59,6 +60,11 @@ fn waiting(folder: &Path) -> bool {
             .extension()
             .is_some_and(|end| end == "new")
     })
+}
+
+fn announced(folder: &Path) -> bool {
+    let mut entries = audit::entries(&folder.join("log")).unwrap();
+    entries.any(|entry| entry.unwrap().1.starts_with(br#"{"type":"key.rewrap""#))
 }
 
 /// Whether the officer of these certificates opens the file, with a tool that is not ours.
