@@ -188,7 +188,8 @@ pub(super) fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Requests, sixteen at a time, each with two bodies; every fourth is refused. The last `open` have no outcome yet.
+/// Requests, four at a time (the segments are small), each with two bodies; every fourth is refused. The last `open` have
+/// no outcome yet.
 async fn live(
     log: &Log,
     requests: std::ops::Range<u64>,
@@ -199,7 +200,7 @@ async fn live(
     let mut tasks = JoinSet::new();
     let done = requests.end - open;
     for n in requests.clone() {
-        if tasks.len() == 16 {
+        if tasks.len() == 4 {
             tasks.join_next().await.unwrap().unwrap();
         }
         let log = log.clone();
