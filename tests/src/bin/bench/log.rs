@@ -173,7 +173,7 @@ impl Cell {
 async fn calls(arguments: &Arguments, folder: &Path) -> Result<(u64, u64, &'static str), Failed> {
     let bench = Bench::new(&folder.join("counted"))?;
     let log = bench.open(Arc::new(DiskStorage::new(&bench.dir)?))?;
-    let whose = Whose::Thread(thread_named("audit-sequencer")?);
+    let whose = Whose::Thread(thread_named("audit-sequencer").await?);
     let (file, time) = (folder.join("system-calls"), arguments.time());
     let in_flight = 64;
     let (calls, by, flushes) = proof::count(whose, time, &file, async || {
@@ -186,14 +186,17 @@ async fn calls(arguments: &Arguments, folder: &Path) -> Result<(u64, u64, &'stat
     Ok((flushes, calls, by))
 }
 
-/// The thread of this process that has this name, cut to the 15 bytes that the kernel keeps.
-fn thread_named(name: &str) -> Result<u32, Failed> {
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let task = task?;
-        let found = std::fs::read_to_string(task.path().join("comm"))?;
-        if name.starts_with(found.trim()) {
-            return Ok(task.file_name().to_string_lossy().parse()?);
+/// The thread of this process that has this name, cut to the 15 bytes that the kernel keeps. A new thread names itself.
+async fn thread_named(name: &str) -> Result<u32, Failed> {
+    for _ in 0..100 {
+        for task in std::fs::read_dir("/proc/self/task")? {
+            let task = task?;
+            let found = std::fs::read_to_string(task.path().join("comm"))?;
+            if name.get(..15).unwrap_or(name) == found.trim() {
+                return Ok(task.file_name().to_string_lossy().parse()?);
+            }
         }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Err(format!("no thread is named {name}").into())
 }

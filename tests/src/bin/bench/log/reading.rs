@@ -101,8 +101,12 @@ fn leave_tail(dir: &Path, key: &Path, entries: u64) -> Result<(), Failed> {
 /// What that process does.
 pub(crate) async fn fill(fill: Fill) -> Result<(), Failed> {
     let signer = Signer::load(Origin::new(ORIGIN).ok_or("origin")?, &fill.key)?;
+    let settings = Settings {
+        segment_bytes: 32 * 1024 * 1024, // 64 of the usual size do not hold a million
+        ..Settings::new(fill.dir.clone(), signer.origin().clone())
+    };
     let (log, _) = Log::open(
-        Settings::new(fill.dir.clone(), signer.origin().clone()),
+        settings,
         Arc::new(Unpublished(DiskStorage::new(&fill.dir)?)),
         signer,
         Sealer::new(recipients()?),
