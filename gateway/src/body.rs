@@ -39,7 +39,7 @@ pub enum Part {
 pub struct Abandoned;
 
 impl Body {
-    /// A streamed body and its producer's end. The channel holds [`PARTS_MAX`]: backpressure reaches the upstream.
+    /// A streamed body and its producer's end. The channel holds a few parts: backpressure reaches the upstream.
     pub fn stream() -> (mpsc::Sender<Part>, Body) {
         let (sender, receiver) = mpsc::channel(PARTS_MAX);
         (sender, Body::Stream(receiver))
