@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::checkpoint::{BadCheckpoint, Checkpoint, VerifyKey};
+use crate::checkpoint::{BadCheckpoint, Checkpoint, NOTE_BYTES_MAX, VerifyKey};
 use crate::content::volume_path;
-use crate::entry::{BodyRef, EntryIndex, RequestId, Tag};
+use crate::entry::{BodyRef, ENTRY_BYTES_MAX, EntryIndex, RequestId, StoredEntry, Tag, parse};
 use crate::merkle::Hash;
 use crate::publisher::{CHECKPOINT, KEYRING};
 use crate::seal::{Opener, Unopened};
 use crate::storage::{DiskStorage, Storage};
-use crate::tail::{Damage, DamageKind, Tail};
+use crate::tail::{Batch, Damage, DamageKind, Tail};
 use crate::tiles::{TileId, WIDTH, leaves};
 
 /// The files of one log.
@@ -48,7 +48,7 @@ impl Archive<'_> {
         key: Option<&VerifyKey>,
     ) -> Result<Option<(Checkpoint, String)>, Damage> {
         let path = self.dir.join(CHECKPOINT);
-        let bytes = match self.storage.read(&path) {
+        let bytes = match self.storage.read_at_most(&path, NOTE_BYTES_MAX as u64) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(|error| Damage::unreadable(&path, &error))?,
         };
@@ -75,7 +75,7 @@ impl Archive<'_> {
             width: width_at(level, number, size),
         };
         let path = self.dir.join(exact.path());
-        match self.storage.read(&path) {
+        match self.storage.read_at_most(&path, TILE_BYTES_MAX) {
             Ok(bytes) => Ok(Tile { path, bytes }),
             Err(error) if error.kind() == io::ErrorKind::NotFound && exact.width < WIDTH => {
                 let full = self.dir.join(
@@ -87,7 +87,7 @@ impl Archive<'_> {
                 );
                 let bytes = self
                     .storage
-                    .read(&full)
+                    .read_at_most(&full, TILE_BYTES_MAX)
                     .map_err(|_| Damage::unreadable(&path, &error))?;
                 let end = match level {
                     Some(_) => usize::try_from(exact.width * 32).ok(),
@@ -109,7 +109,7 @@ impl Archive<'_> {
         let path = self.dir.join(tile.path());
         let bytes = self
             .storage
-            .read(&path)
+            .read_at_most(&path, TILE_BYTES_MAX)
             .map_err(|error| Damage::unreadable(&path, &error))?;
         Ok(Tile { path, bytes })
     }
@@ -133,6 +133,18 @@ impl Archive<'_> {
         let tile = self.tile(None, last / WIDTH, size)?;
         let leaf = leaves(&tile.bytes).filter_map(Result::ok).last();
         Ok(leaf.map(|(_, leaf)| leaf.to_vec()))
+    }
+
+    /// An entry of the tree of `size` leaves.
+    pub(crate) fn entry(&self, index: u64, size: u64) -> Result<StoredEntry, Damage> {
+        let tile = self.tile(None, index / WIDTH, size)?;
+        let at = usize::try_from(index % WIDTH).unwrap_or(usize::MAX);
+        let short = || Damage::new(&tile.path, DamageKind::Length).of(index);
+        let (_, leaf) = leaves(&tile.bytes)
+            .nth(at)
+            .and_then(Result::ok)
+            .ok_or_else(short)?;
+        parse(leaf).map_err(|error| Damage::new(&tile.path, error.into()).of(index))
     }
 
     /// A published body, as sealed.
@@ -162,7 +174,7 @@ impl Archive<'_> {
     pub(crate) fn keyring(&self, below: &Path) -> Result<Vec<u8>, Damage> {
         let path = self.dir.join(below);
         self.storage
-            .read(&path)
+            .read_at_most(&path, KEYRING_BYTES_MAX)
             .map_err(|error| Damage::unreadable(&path, &error))
     }
 
@@ -176,10 +188,18 @@ impl Archive<'_> {
         files
             .iter()
             .filter(of_epoch)
-            .map(|path| self.storage.read(path).map_err(unreadable))
+            .map(|path| {
+                let read = self.storage.read_at_most(path, KEYRING_BYTES_MAX);
+                read.map_err(unreadable)
+            })
             .collect()
     }
 }
+
+/// A bundle of the longest entries.
+const TILE_BYTES_MAX: u64 = WIDTH * (2 + ENTRY_BYTES_MAX as u64);
+/// A message for sixteen recipients is some 10 KB.
+const KEYRING_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Why a body cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -287,7 +307,8 @@ pub(crate) fn entries_in(storage: Box<dyn Storage>, dir: &Path) -> Result<Entrie
 
 fn tail_entries(archive: &Archive<'_>, size: u64) -> Result<VecDeque<Vec<u8>>, Damage> {
     let mut beyond = VecDeque::new();
-    Tail::find(archive.storage, archive.dir, None, size)?.replay(archive.storage, |batch| {
+    let tail = Tail::find(archive.storage, archive.dir, None, size)?;
+    tail.replay(archive.storage, &mut |batch: Batch<'_>| {
         beyond.extend(
             batch
                 .entries

@@ -122,7 +122,9 @@ impl Checkpoint {
         if checkpoint.origin != key.origin {
             return Err(BadCheckpoint::OtherLog(checkpoint.origin));
         }
-        let ours = signatures.lines().find_map(|line| key.signature_in(line));
+        let ours = signatures
+            .split('\n')
+            .find_map(|line| key.signature_in(line));
         match key.verify(body.as_bytes(), &ours.ok_or(BadCheckpoint::Unsigned)?) {
             true => Ok(checkpoint),
             false => Err(BadCheckpoint::BadSignature),
@@ -136,9 +138,10 @@ impl Checkpoint {
         }
         let (body, signatures) = note.split_at(note.find("\n\n")? + 1);
         let signatures = signatures.strip_prefix('\n')?;
-        let well_formed =
-            signatures.ends_with('\n') && signatures.lines().all(|line| line.starts_with(DASH));
-        let mut lines = body.lines();
+        let well_formed = signatures
+            .strip_suffix('\n')
+            .is_some_and(|lines| lines.split('\n').all(|line| line.starts_with(DASH)));
+        let mut lines = body.split('\n');
         let checkpoint = Checkpoint {
             origin: Origin::new(lines.next()?)?,
             size: decimal(lines.next()?)?,
@@ -155,7 +158,7 @@ fn decimal(text: &str) -> Option<u64> {
 }
 
 /// A note with a dozen witnesses and a post-quantum line is some 10 KB.
-const NOTE_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const NOTE_BYTES_MAX: usize = 64 * 1024;
 /// Opens a signature line.
 const DASH: &str = "— ";
 /// The C2SP signature type of Ed25519.

@@ -38,11 +38,17 @@ pub use words::{
 /// The longest entry, in bytes: C2SP tlog-tiles stores the length of an entry in 16 bits.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 
+/// The version of the format that FORMAT.md describes.
+pub(crate) const FORMAT: u32 = 1;
+
 /// The most hits listed by one [`Check`]; the rest are counted in `more`.
 pub const HITS_MAX: usize = 16;
 
 /// The most scores listed by one [`Check`].
 pub const SCORES_MAX: usize = 16;
+
+/// The highest score, and the highest threshold: 1 times 10,000.
+pub const SCORE_MAX: u16 = 10_000;
 
 /// The most bodies one entry refers to.
 pub const BODIES_MAX: usize = 8;
@@ -396,7 +402,8 @@ pub struct Outcome {
     /// Milliseconds to the first byte sent downstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms_first_byte: Option<u32>,
-    /// Bytes of answer text released before this.
+    /// The most bytes of answer text that the client can have seen: what was handed to its connection,
+    /// which may have lost some of it.
     pub released_bytes: u64,
     /// Fields of the upstream's answer that nobody knows, and that were dropped.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -1,14 +1,15 @@
 //! For tests: entries, small and complete, and a bench with a log on it.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::checkpoint::{Origin, Signer};
+use crate::checkpoint::{Origin, Signer, VerifyKey};
 use crate::clock::SystemClock;
 use crate::entry::*;
 use crate::log::Log;
+use crate::publisher::CHECKPOINT;
 use crate::recover::{OpenError, Recovery};
 use crate::seal::{Opener, Recipients, Sealer};
 use crate::settings::Settings;
@@ -253,9 +254,18 @@ impl Bench {
         )
     }
 
+    /// The log's key, once something is signed: asked for it, a log without a checkpoint is none.
+    pub(crate) fn vkey(&self) -> Option<VerifyKey> {
+        signed_by(
+            &DiskStorage::existing(&self.dir()).ok()?,
+            &self.dir(),
+            &self.signer,
+        )
+    }
+
     pub(crate) fn try_verify(&self) -> Result<Proof, Damage> {
         let options = VerifyOptions {
-            vkey: Some(self.signer.verify_key()),
+            vkey: self.vkey(),
             ..VerifyOptions::default()
         };
         verify(&self.dir(), options)
@@ -281,4 +291,10 @@ impl Bench {
             .filter(|stored| stored.entry.kind() == kind)
             .count()
     }
+}
+
+/// The key to hold a log against, if anything in it is signed yet.
+pub(crate) fn signed_by(storage: &dyn Storage, dir: &Path, signer: &Signer) -> Option<VerifyKey> {
+    let signed = storage.open(&dir.join(CHECKPOINT)).is_ok();
+    signed.then(|| signer.verify_key())
 }

@@ -7,7 +7,7 @@ use crate::checkpoint::Origin;
 use crate::entry::{Entry, Peek, StoredEntry, Tag, peek};
 use crate::seal::{Keyring, Opener};
 use crate::storage::{CrashStorage, Storage};
-use crate::tail::Tail;
+use crate::tail::{Batch, Tail};
 use crate::wal::{set_frame_checksums, set_header_checksum};
 
 /// Reads some segments as recovery does.
@@ -33,7 +33,7 @@ pub fn replay(segments: &[Vec<u8>]) {
         .segments
         .first()
         .map_or(0, |found| found.header.base.size);
-    let end = tail.replay(&storage, |batch| {
+    let end = tail.replay(&storage, &mut |batch: Batch<'_>| {
         for entry in &batch.entries {
             if entry.index != next {
                 panic!("entry {} where {next} was expected", entry.index);

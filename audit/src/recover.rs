@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::content::Spot;
 use crate::desk::{Desk, Durable, Job, Live, Published, Shared};
 use crate::entry::{
-    Boot, Entry, EntryIndex, Epoch, NotAnEntry, OutcomeStatus, Peek, RequestId, Tag, peek,
+    Boot, Entry, EntryIndex, Epoch, FORMAT, NotAnEntry, OutcomeStatus, Peek, RequestId, Tag, peek,
 };
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::publisher::{
@@ -49,9 +49,6 @@ use crate::storekeeper::{Storekeeper, WAL, segment_path};
 use crate::tail::{Batch, Damage, DamageKind, End, Found, Tail};
 use crate::tiles::{Edge, leaves};
 use crate::wal::{Base, Header};
-
-/// The version of the format that `boot` entries name.
-const FORMAT: u32 = 1;
 
 /// Why a log does not open.
 #[derive(Debug, thiserror::Error)]
@@ -365,7 +362,7 @@ fn replay(settings: &Settings, storage: &dyn Storage, edge: Edge) -> Result<Stat
         walk.open = header.open.iter().copied().collect();
         walk.meet(header.base.size, header.base.root, path)?;
     }
-    let end = tail.replay(storage, |batch| walk.visit(&batch))?;
+    let end = tail.replay(storage, &mut |batch: Batch<'_>| walk.visit(&batch))?;
     if end.size < published {
         return Err(rolled_back(end.size));
     }

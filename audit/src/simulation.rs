@@ -21,7 +21,7 @@ use crate::archive::entries_in;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::clock::ManualClock;
 use crate::entry::{Digest, Direction, Event, LibraryLoad};
-use crate::fixtures::{self, intent, name, outcome, refusal};
+use crate::fixtures::{self, intent, name, outcome, refusal, signed_by};
 use crate::log::{Log, Pending, Receipt, Reservation, Unavailable};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::recover::{self, OpenError, Parts};
@@ -420,7 +420,7 @@ impl History {
         self.tally.unknown += recovery.open_intents;
         self.contents()?;
         let options = VerifyOptions {
-            vkey: Some(signer.verify_key()),
+            vkey: signed_by(&self.disk, dir(), &signer),
             ..VerifyOptions::default()
         };
         let proof = verify_in(&self.disk, dir(), options)

@@ -99,9 +99,20 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// `NotFound` when there is none.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read_at_most(path, u64::MAX)
+    }
+
+    /// The whole content of a file that somebody else may have put there.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `FileTooLarge` when it is larger than `bytes_max`.
+    fn read_at_most(&self, path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path)?;
-        let bytes = usize::try_from(file.len()?).map_err(io::Error::other)?;
-        let mut content = vec![0; bytes];
+        let bytes = file.len()?;
+        if bytes > bytes_max {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let mut content = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
         file.read_exact_at(&mut content, 0)?;
         Ok(content)
     }

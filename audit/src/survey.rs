@@ -11,7 +11,7 @@ use crate::entry::{EntryIndex, Peek, RequestId, StoredEntry, parse, peek};
 use crate::publisher::KEYRING;
 use crate::storage::DiskStorage;
 use crate::storekeeper::WAL;
-use crate::tail::{Damage, Tail};
+use crate::tail::{Batch, Damage, Tail};
 use crate::tiles::TILES;
 
 /// How a log stands.
@@ -66,7 +66,7 @@ fn of_tail(archive: &Archive<'_>, checkpoint: Option<&Checkpoint>) -> Result<Sur
         .map(|found| found.header.open.iter().copied().collect())
         .unwrap_or_default();
     let mut newest = None;
-    let end = tail.replay(archive.storage, |batch| {
+    let end = tail.replay(archive.storage, &mut |batch: Batch<'_>| {
         for entry in &batch.entries {
             match peek(entry.leaf) {
                 Some(Peek::Intent(req)) => drop(open.insert(EntryIndex(entry.index), req)),

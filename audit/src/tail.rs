@@ -5,14 +5,15 @@
 //!
 //! The rules, with `published` the size of the last checkpoint:
 //! 1. A segment **counts** when its header is whole and its own, and it holds a whole commit or is
-//!    marked clean. Anything else is a spare, or a segment whose first flush never returned.
+//!    marked clean. Anything else is a spare, or a segment whose first flush never returned. (A commit
+//!    behind frames that do not hold counts by rule 4: the segment is damaged then, and not void.)
 //! 2. The tail starts at the last counting segment whose base is not beyond `published`; earlier
 //!    ones are leftovers, everything in them is published.
 //! 3. From each segment to the next, commits are taken up to the next one's base and must arrive
 //!    there exactly. What lies beyond was never acknowledged: that segment failed.
 //! 4. Where the frames end, [`Frames::later_commit`] decides between a torn tail and damage.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,14 @@ pub enum DamageKind {
     /// The write-ahead log does not go on where it must.
     #[error("does not go on where the log left off, at {0}")]
     Gap(u64),
+    /// Something follows the header of a log that was closed in order.
+    #[error("follows an end that is called clean")]
+    Behind,
+    /// The write-ahead log begins with something else than what came before.
+    #[error(
+        "begins with another tree, other open intents or another place for bodies than there were"
+    )]
+    Base,
     /// The write-ahead log commits to another tree.
     #[error("commits to another tree than its entries make")]
     Commit,
@@ -98,7 +107,7 @@ impl fmt::Display for Damage {
         if let Some(index) = self.index {
             write!(f, "entry {index}, ")?;
         }
-        write!(f, "{}", self.file.display())?;
+        write!(f, "{}", Plain(&self.file))?;
         if let Some(offset) = self.offset {
             write!(f, " at byte {offset}")?;
         }
@@ -107,6 +116,22 @@ impl fmt::Display for Damage {
 }
 
 impl std::error::Error for Damage {}
+
+/// A path as it may be printed: whoever tampered with a log may have chosen its name, for a terminal
+/// to obey or a reader to misread.
+pub(crate) struct Plain<'a>(pub(crate) &'a Path);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.to_string_lossy().chars() {
+            match c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric() {
+                true => f.write_char(c)?,
+                false => write!(f, "{}", c.escape_unicode())?,
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Damage {
     pub(crate) fn new(file: &Path, fault: DamageKind) -> Damage {
@@ -121,7 +146,7 @@ impl Damage {
     pub(crate) fn unreadable(file: &Path, error: &io::Error) -> Damage {
         let fault = match error.kind() {
             io::ErrorKind::NotFound => DamageKind::Missing,
-            io::ErrorKind::UnexpectedEof => DamageKind::Length,
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::FileTooLarge => DamageKind::Length,
             _ => DamageKind::Unreadable(error.to_string()),
         };
         Damage::new(file, fault)
@@ -176,6 +201,23 @@ pub(crate) struct Stored<'a> {
     /// The segment offset of its frame.
     pub(crate) offset: u64,
     pub(crate) bodies: Vec<(u64, &'a [u8])>,
+}
+
+/// Whoever follows a tail.
+pub(crate) trait Visit {
+    /// A segment begins; everything before it was read.
+    fn segment(&mut self, _: &Found) -> Result<(), Damage> {
+        Ok(())
+    }
+
+    /// The next batch.
+    fn batch(&mut self, batch: Batch<'_>) -> Result<(), Damage>;
+}
+
+impl<F: FnMut(Batch<'_>) -> Result<(), Damage>> Visit for F {
+    fn batch(&mut self, batch: Batch<'_>) -> Result<(), Damage> {
+        self(batch)
+    }
 }
 
 /// Where the tail ends.
@@ -247,7 +289,7 @@ impl Tail {
     pub(crate) fn replay(
         &self,
         storage: &dyn Storage,
-        mut visit: impl FnMut(Batch<'_>) -> Result<(), Damage>,
+        visit: &mut impl Visit,
     ) -> Result<End, Damage> {
         let base = self
             .segments
@@ -260,11 +302,12 @@ impl Tail {
             torn_bytes: 0,
         };
         for (at, found) in self.segments.iter().enumerate() {
+            visit.segment(found)?;
             let next = self.segments.get(at + 1).map(|next| next.header.base.size);
             let bytes = storage
-                .read(&found.path)
+                .read_at_most(&found.path, SEGMENT_BYTES_MAX)
                 .map_err(|error| Damage::unreadable(&found.path, &error))?;
-            replay_segment(found, &bytes, next, &mut end, &mut visit)?;
+            replay_segment(found, &bytes, next, &mut end, visit)?;
         }
         Ok(end)
     }
@@ -277,15 +320,20 @@ impl Found {
             return Ok(true);
         }
         let start = usize::try_from(self.start).map_err(io::Error::other)?;
-        for bytes in [start + FRONT, usize::MAX] {
-            let front = read_front(storage, &self.path, bytes)?;
-            let frames = front.get(start..).unwrap_or_default();
-            let mut frames = Frames::new(frames, self.start, self.header.nonce);
-            if frames.any(|frame| matches!(frame.content, Content::Commit(_))) {
-                return Ok(true);
-            }
+        let front = read_front(storage, &self.path, start + FRONT)?;
+        if self.frames(&front).any(|frame| frame.is_commit()) {
+            return Ok(true);
         }
-        Ok(false)
+        let whole = read_front(storage, &self.path, usize::MAX)?;
+        let mut frames = self.frames(&whole);
+        Ok(frames.any(|frame| frame.is_commit()) || frames.later_commit().is_some())
+    }
+
+    /// The frames of the segment, whose front these bytes are.
+    fn frames<'b>(&self, bytes: &'b [u8]) -> Frames<'b> {
+        let start = usize::try_from(self.start).unwrap_or(usize::MAX);
+        let frames = bytes.get(start..).unwrap_or_default();
+        Frames::new(frames, self.start, self.header.nonce)
     }
 }
 
@@ -306,11 +354,14 @@ fn read_header(storage: &dyn Storage, path: &Path) -> io::Result<Option<(Header,
 /// At most the first `bytes` of a file.
 fn read_front(storage: &dyn Storage, path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
     let file = storage.open(path)?;
-    let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
+    let length = usize::try_from(file.len()?.min(SEGMENT_BYTES_MAX)).map_err(io::Error::other)?;
     let mut front = vec![0; length.min(bytes)];
     file.read_exact_at(&mut front, 0)?;
     Ok(front)
 }
+
+/// The largest segment that settings allow, and one entry with its bodies.
+const SEGMENT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Enough for a header and a first batch, as a rule.
 const FRONT: usize = 64 * 1024;
@@ -320,18 +371,20 @@ fn replay_segment(
     bytes: &[u8],
     next_base: Option<u64>,
     end: &mut End,
-    visit: &mut impl FnMut(Batch<'_>) -> Result<(), Damage>,
+    visit: &mut impl Visit,
 ) -> Result<(), Damage> {
     let damage = |fault, offset| Damage::new(&found.path, fault).at(offset);
     if found.header.base.size != end.size {
         return Err(damage(DamageKind::Gap(end.size), 0));
     }
-    let start = usize::try_from(found.start).unwrap_or(usize::MAX);
-    let mut frames = Frames::new(
-        bytes.get(start..).unwrap_or_default(),
-        found.start,
-        found.header.nonce,
-    );
+    if found.header.clean {
+        let start = usize::try_from(found.start).unwrap_or(usize::MAX);
+        let behind = bytes.get(start..).unwrap_or_default();
+        if let Some(at) = behind.iter().position(|&byte| byte != 0) {
+            return Err(damage(DamageKind::Behind, found.start + at as u64));
+        }
+    }
+    let mut frames = found.frames(bytes);
     let (mut committed, mut begun, mut entries) =
         (found.start, found.start, Vec::<Stored<'_>>::new());
     while next_base.is_none_or(|base| end.size < base) {
@@ -355,7 +408,7 @@ fn replay_segment(
                 if next_base.is_some_and(|base| commit.size > base) {
                     break; // rule 3: never acknowledged
                 }
-                visit(Batch {
+                visit.batch(Batch {
                     file: &found.path,
                     entries: std::mem::take(&mut entries),
                     commit,

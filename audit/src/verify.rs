@@ -5,8 +5,9 @@
 //!    must be in its tile, every tile must follow from those below, and all of it must lead to the
 //!    root that is signed. Bodies must lie gapless in their volumes and be what their entries say;
 //!    epoch keys must be the announced ones; and the entries must tell one story (see `story`).
-//! 3. The write-ahead log must go on from there: the same entries where it overlaps, then committed
-//!    batches whose trees are as they say.
+//! 3. The write-ahead log must go on from there: the same entries and bodies where it overlaps, then
+//!    committed batches whose trees are as they say. Each of its segments must begin as the log stood
+//!    there, and one that is marked clean after `shutdown` (see `tail`).
 //! 4. Files that nothing accounts for are listed.
 //!
 //! The first thing that does not hold ends it, with the entry, the file and the byte.
@@ -33,21 +34,22 @@ use crate::archive::{Archive, bundle_end, width_at};
 use crate::checkpoint::{BadCheckpoint, Checkpoint, Origin, VerifyKey};
 use crate::content::{Spot, volume_path};
 use crate::entry::{BodyRef, Digest, OutcomeStatus};
-use crate::merkle::{Frontier, Hash, leaf_hash};
+use crate::merkle::{Frontier, Hash};
 use crate::publisher::{CHECKPOINT, CHECKPOINT_NEW, KEYRING};
 use crate::storage::{DiskStorage, Storage};
 use crate::storekeeper::WAL;
-use crate::tail::{Batch, Damage, DamageKind, Stored, Tail};
+use crate::tail::{Damage, DamageKind, Plain, Tail};
 use crate::tiles::{Edge, TileId, WIDTH, partials, tile_root};
-use crate::wal::{Commit, Header};
 
 mod bundle;
 mod keyrings;
 mod story;
+mod tail;
 
-use bundle::{Bundle, Line, Place, Reader, is_body, read_line};
+use bundle::{Bundle, Line, Place, Reader};
 use keyrings::Keyrings;
-use story::Story;
+use story::{NOT_LATE, Story};
+use tail::Walk;
 
 /// What to check, and how to hear of it.
 #[derive(Default)]
@@ -142,6 +144,8 @@ pub(crate) fn verify_in(
         known: Known::default(),
     };
     let mut published = inspector.checkpoint()?;
+    let name = published.as_ref().map(|checkpoint| &checkpoint.origin);
+    inspector.known.state.story.origin = name.cloned();
     let mut looks = Vec::new();
     loop {
         inspector.full_tiles(published.as_ref())?;
@@ -211,6 +215,8 @@ struct State {
     story: Story,
     /// Where the next body must lie.
     spot: Spot,
+    /// Where the bodies of each volume end.
+    volumes: BTreeMap<u32, u64>,
     keyrings: Keyrings,
     bodies: u64,
     omitted: u64,
@@ -224,9 +230,16 @@ struct Listed {
 }
 
 impl<'a> Inspector<'a, '_> {
-    // 1. The checkpoint.
+    // 1. The checkpoint. To whoever asks by whom the log is signed, one without is no log.
     fn checkpoint(&self) -> Result<Option<Checkpoint>, Damage> {
-        self.archive.checkpoint(self.options.vkey.as_ref())
+        let checkpoint = self.archive.checkpoint(self.options.vkey.as_ref())?;
+        match (&checkpoint, &self.options.vkey) {
+            (None, Some(_)) => {
+                let path = self.archive.dir.join(CHECKPOINT);
+                Err(Damage::new(&path, DamageKind::Missing))
+            }
+            _ => Ok(checkpoint),
+        }
     }
 
     /// Looks at what may move: the tree's right edge, the tail, and what nothing accounts for. Keeps
@@ -292,7 +305,9 @@ impl<'a> Inspector<'a, '_> {
     /// Takes in the next full bundle.
     fn full_tile(&mut self, bundle: Bundle, size: u64) -> Result<(), Damage> {
         let begun = self.known.edge.size();
-        self.known.state.bundle(&self.archive, &bundle, begun)?;
+        self.known
+            .state
+            .bundle(&self.archive, &bundle, begun, size)?;
         self.keeps(&self.known.edge, &bundle.hashes)?;
         let edge = &mut self.known.edge;
         edge.push_tile(bundle.root, |tile, bytes| {
@@ -332,7 +347,7 @@ impl<'a> Inspector<'a, '_> {
                 Ok(tree.root() == checkpoint.root.0)
             };
             let bundle = self.reader(size).bundle(begun / WIDTH, leads_up)?;
-            state.bundle(archive, &bundle, begun)?;
+            state.bundle(archive, &bundle, begun, size)?;
             self.keeps(edge, &bundle.hashes)?;
             bundle.hashes.iter().for_each(|hash| edge.push_hash(*hash));
         }
@@ -366,29 +381,16 @@ impl<'a> Inspector<'a, '_> {
         if tail.segments.is_empty() {
             return Err(Damage::new(&archive.dir.join(WAL), DamageKind::Missing));
         }
-        let mut walk = Walk {
-            archive,
-            published,
-            kept: self.options.since.as_ref(),
-            state,
-            tree: edge.frontier(),
-            tile: None,
-        };
-        for found in tail
-            .segments
-            .iter()
-            .filter(|found| found.header.base.size == published)
-        {
-            walk.base(&found.path, &found.header)?;
-        }
-        let end = tail.replay(archive.storage, |batch| walk.batch(&batch))?;
+        let kept = self.options.since.as_ref();
+        let mut walk = Walk::new(archive, published, kept, state, edge.frontier());
+        let end = tail.replay(archive.storage, &mut walk)?;
         if end.size < published {
             return Err(Damage::new(
                 &archive.dir.join(WAL),
                 DamageKind::Gap(published),
             ));
         }
-        let Walk { state, tree, .. } = walk;
+        let (state, tree) = walk.end()?;
         if let Some(kept) = &self.options.since {
             reaches(kept, tree.size(), state.story.origin.as_ref(), archive.dir)?;
         }
@@ -433,7 +435,7 @@ impl<'a> Inspector<'a, '_> {
                 .and_then(|part| part.as_os_str().to_str())
             {
                 Some("tile") => self.leftover_tile(below, &path, published)?,
-                Some("content") => volume(state.spot, below, &path, bytes)?,
+                Some("content") => state.volume(below, &path, bytes)?,
                 Some(KEYRING) => state.keyrings.account_for(below),
                 Some(WAL | CHECKPOINT | CHECKPOINT_NEW | "lock") => true,
                 _ => false,
@@ -482,6 +484,7 @@ impl<'a> Inspector<'a, '_> {
             ..
         } = state;
         Proof {
+            late: story.late(),
             origin: story.origin,
             size: tree.size(),
             root: Digest(tree.root()),
@@ -492,7 +495,6 @@ impl<'a> Inspector<'a, '_> {
             outcomes: story.outcomes,
             refusals: story.refusals,
             open_intents: story.open.len() as u64,
-            late: story.late,
             bodies,
             bodies_checked: !self.options.skip_bodies,
             omitted,
@@ -533,17 +535,6 @@ fn reaches(
     Err(Damage::new(dir, fault))
 }
 
-/// A volume holds the bodies up to `spot` and nothing else.
-fn volume(spot: Spot, below: &Path, path: &Path, bytes: u64) -> Result<bool, Damage> {
-    if (0..=spot.vol).all(|vol| below != volume_path(vol)) {
-        return Ok(false);
-    }
-    match below == volume_path(spot.vol) && bytes > spot.at {
-        true => Err(Damage::new(path, DamageKind::Length).at(spot.at)),
-        false => Ok(true),
-    }
-}
-
 /// A tile that follows from those below must be stored as it follows.
 fn compare_tile(
     archive: &Archive<'_>,
@@ -570,8 +561,14 @@ fn compare_tile(
 }
 
 impl State {
-    /// Takes in a bundle, whose first entry is `begun`.
-    fn bundle(&mut self, archive: &Archive<'_>, bundle: &Bundle, begun: u64) -> Result<(), Damage> {
+    /// Takes in a bundle of the tree of `size` leaves, whose first entry is `begun`.
+    fn bundle(
+        &mut self,
+        archive: &Archive<'_>,
+        bundle: &Bundle,
+        begun: u64,
+        size: u64,
+    ) -> Result<(), Damage> {
         for (line, index) in bundle.lines.iter().zip(begun..) {
             let place = Place {
                 file: &bundle.path,
@@ -579,6 +576,12 @@ impl State {
                 index,
             };
             self.line(archive, line, place)?;
+            if let Some((end, req)) = line.fact.looks_back() {
+                let ended = archive.entry(end.0, size)?.entry.ends();
+                if ended != Some(req) {
+                    return Err(place.damage(DamageKind::Story(NOT_LATE)));
+                }
+            }
             for body in &line.bodies {
                 if !self.takes_its_place(body) {
                     return Err(archive.bad_body(body).of(index));
@@ -609,7 +612,17 @@ impl State {
     fn takes_its_place(&mut self, body: &BodyRef) -> bool {
         let Spot { vol, at } = self.spot.take(body.len);
         self.bodies += 1;
+        self.volumes.insert(vol, self.spot.at);
         (vol, at) == (body.vol, body.at)
+    }
+
+    /// A volume holds bodies of entries and nothing else; whether it holds any.
+    fn volume(&self, below: &Path, path: &Path, bytes: u64) -> Result<bool, Damage> {
+        let ours = |(vol, end): (&u32, &u64)| (below == volume_path(*vol)).then_some(*end);
+        match self.volumes.iter().rev().find_map(ours) {
+            Some(end) if bytes > end => Err(Damage::new(path, DamageKind::Length).at(end)),
+            end => Ok(end.is_some()),
+        }
     }
 }
 
@@ -623,89 +636,6 @@ impl Reader<'_> {
         let above = self.archive.hashes(1, number / WIDTH, size)?;
         let at = usize::try_from(number % WIDTH).unwrap_or(usize::MAX);
         Ok(above.get(at) == Some(&tile_root(hashes)))
-    }
-}
-
-/// Follows the write-ahead log.
-struct Walk<'a> {
-    archive: &'a Archive<'a>,
-    published: u64,
-    kept: Option<&'a Checkpoint>,
-    state: State,
-    tree: Frontier,
-    /// The level-0 tile that was read last, for entries that are published too.
-    tile: Option<(u64, Vec<Hash>)>,
-}
-
-impl Walk<'_> {
-    /// A segment that begins where the checkpoint ends says what was open there.
-    fn base(&self, file: &Path, header: &Header) -> Result<(), Damage> {
-        let open = header
-            .open
-            .iter()
-            .map(|(index, req)| (index.0, *req))
-            .eq(self.state.story.open.clone());
-        let same = header.base.root == self.tree.root() && header.base.spot == self.state.spot;
-        match open && same {
-            true => Ok(()),
-            false => Err(Damage::new(file, DamageKind::Commit).at(0)),
-        }
-    }
-
-    fn batch(&mut self, batch: &Batch<'_>) -> Result<(), Damage> {
-        for entry in &batch.entries {
-            let place = Place {
-                file: batch.file,
-                offset: entry.offset,
-                index: entry.index,
-            };
-            match entry.index < self.published {
-                true => self.published_entry(entry, place)?,
-                false => self.new_entry(entry, place)?,
-            }
-        }
-        let Commit { size, root, .. } = batch.commit;
-        match size < self.published || root == self.tree.root() {
-            true => Ok(()),
-            false => Err(Damage::new(batch.file, DamageKind::Commit)
-                .at(batch.commit.from)
-                .of(size - 1)),
-        }
-    }
-
-    /// An entry that is in the published tree as well must be the same there.
-    fn published_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
-        let number = entry.index / WIDTH;
-        if self.tile.as_ref().is_none_or(|(held, _)| *held != number) {
-            self.tile = Some((number, self.archive.hashes(0, number, self.published)?));
-        }
-        let at = usize::try_from(entry.index % WIDTH).unwrap_or(usize::MAX);
-        let published = self.tile.as_ref().and_then(|(_, hashes)| hashes.get(at));
-        match published == Some(&leaf_hash(entry.leaf)) {
-            true => Ok(()),
-            false => Err(place.damage(DamageKind::Hash)),
-        }
-    }
-
-    fn new_entry(&mut self, entry: &Stored<'_>, place: Place<'_>) -> Result<(), Damage> {
-        let line = read_line(entry.leaf, place)?;
-        self.state.line(self.archive, &line, place)?;
-        if line.bodies.len() != entry.bodies.len() {
-            return Err(place.damage(DamageKind::Body));
-        }
-        for (body, (offset, sealed)) in line.bodies.iter().zip(&entry.bodies) {
-            if !(self.state.takes_its_place(body) && is_body(body, sealed)) {
-                let offset = *offset;
-                return Err(Place { offset, ..place }.damage(DamageKind::Body));
-            }
-        }
-        self.tree.push(leaf_hash(entry.leaf));
-        match self.kept {
-            Some(kept) if kept.size == self.tree.size() => {
-                is_kept(kept, &self.tree, self.archive.dir)
-            }
-            _ => Ok(()),
-        }
     }
 }
 
@@ -821,7 +751,7 @@ impl fmt::Display for Proof {
         }
         self.strays
             .iter()
-            .try_for_each(|stray| writeln!(f, "to know: nothing accounts for {}", stray.display()))
+            .try_for_each(|stray| writeln!(f, "to know: nothing accounts for {}", Plain(stray)))
     }
 }
 

@@ -302,6 +302,12 @@ pub(crate) struct Frame<'a> {
     pub(crate) content: Content<'a>,
 }
 
+impl Frame<'_> {
+    pub(crate) fn is_commit(&self) -> bool {
+        matches!(self.content, Content::Commit(_))
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Content<'a> {
     Entry(&'a [u8]),

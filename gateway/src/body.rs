@@ -67,7 +67,7 @@ impl http_body::Body for Body {
             Body::Ended => return Poll::Ready(None),
             Body::Stream(receiver) => receiver,
         };
-        let mut parts = Vec::with_capacity(PARTS_MAX);
+        let mut parts = Vec::new();
         ready!(receiver.poll_recv_many(context, &mut parts, PARTS_MAX));
         match parts.last() {
             Some(Part::Data(_)) => {}

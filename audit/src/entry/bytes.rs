@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event, FINISH_MAX,
-    HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind, RequestId,
-    Restored, Rewrap, SCORES_MAX, Served, Tag,
+    BODIES_MAX, BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event,
+    FINISH_MAX, HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind,
+    RequestId, Restored, Rewrap, SCORE_MAX, SCORES_MAX, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -142,6 +142,9 @@ pub enum NotAnEntry {
     /// The fields are not those of the type.
     #[error("the fields are not those of the type")]
     Fields,
+    /// More of something than an entry can have, or a score beyond its scale.
+    #[error("holds more than an entry can")]
+    Bounds,
     /// It parses, but this log would have written other bytes.
     #[error("not in the one form that this log writes")]
     Form,
@@ -164,6 +167,9 @@ pub fn parse(leaf: &[u8]) -> Result<StoredEntry, NotAnEntry> {
     let omitted = cursor.list(b",\"omitted\":").ok_or(NotAnEntry::Envelope)?;
     let fields = cursor.fields().ok_or(NotAnEntry::Envelope)?;
     let entry = Entry::from_json(head.kind, &fields)?;
+    if body.len() > BODIES_MAX || !entry.is_within_bounds() {
+        return Err(NotAnEntry::Bounds);
+    }
     let stored = StoredEntry {
         ts: head.ts,
         boot: head.boot,
@@ -333,6 +339,21 @@ impl Entry {
         }
     }
 
+    /// Whether every list and every score is within its bound.
+    fn is_within_bounds(&self) -> bool {
+        let finish = match self {
+            Entry::Outcome(Outcome { finish, .. }) => finish.len(),
+            _ => 0,
+        };
+        let checks = match self {
+            Entry::Intent(Intent { checks, .. })
+            | Entry::Outcome(Outcome { checks, .. })
+            | Entry::Refusal(Refusal { checks, .. }) => checks.as_slice(),
+            _ => &[],
+        };
+        finish <= FINISH_MAX && checks.iter().all(Check::is_within_bounds)
+    }
+
     fn cut_nothing(&mut self) -> u32 {
         0
     }
@@ -348,6 +369,21 @@ impl Entry {
     fn cut_checks(&mut self) -> u32 {
         self.checks()
             .map_or(0, |checks| count(std::mem::take(checks).len()))
+    }
+}
+
+impl Check {
+    fn is_within_bounds(&self) -> bool {
+        let hits = self.hits.iter().map(|hit| (hit.score, hit.threshold));
+        let scores = self
+            .scores
+            .iter()
+            .map(|score| (score.score, score.threshold));
+        self.hits.len() <= HITS_MAX
+            && self.scores.len() <= SCORES_MAX
+            && hits
+                .chain(scores)
+                .all(|(score, threshold)| score.max(threshold) <= SCORE_MAX)
     }
 }
 
@@ -461,6 +497,16 @@ impl Entry {
             Entry::Outcome(outcome) => Some(outcome.req),
             Entry::Refusal(refusal) => Some(refusal.req),
             Entry::Late(late) => Some(late.req),
+            Entry::Served(served) => Some(served.req),
+            _ => None,
+        }
+    }
+
+    /// The request whose end the entry is.
+    pub(crate) fn ends(&self) -> Option<RequestId> {
+        match self {
+            Entry::Outcome(outcome) => Some(outcome.req),
+            Entry::Refusal(refusal) => Some(refusal.req),
             Entry::Served(served) => Some(served.req),
             _ => None,
         }

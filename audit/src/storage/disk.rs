@@ -85,11 +85,20 @@ impl Storage for DiskStorage {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
         // A verifier may have no right to write: then reading is all it gets, and all it needs.
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
-            Err(error) if may_only_read(&error) => fs::File::open(path)?,
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(NONBLOCK);
+        let file = match options.clone().write(true).open(path) {
+            Err(error) if may_only_read(&error) => options.open(path)?,
             other => other?,
         };
-        Ok(Box::new(DiskFile(file)))
+        // A pipe under the name of a file would be waited for, and a device read for ever.
+        match file.metadata()?.is_file() {
+            true => Ok(Box::new(DiskFile(file))),
+            false => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            )),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -139,11 +148,10 @@ impl Storage for DiskStorage {
             false => Ok(rustix::fs::syncfs(&self.anchor)?),
         }
     }
-
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
-    }
 }
+
+/// So that opening never waits.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 struct DiskFile(fs::File);
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::story::Fact;
 use crate::archive::{Archive, Tile};
-use crate::entry::{BodyRef, Digest, Entry, parse};
+use crate::entry::{BodyRef, Digest, Entry, RequestId, parse};
 use crate::merkle::{Hash, leaf_hash};
 use crate::tail::{Damage, DamageKind};
 use crate::tiles::{WIDTH, leaves, tile_root};
@@ -32,6 +32,8 @@ pub(super) struct Line {
     /// The entry itself, if it announces a keyring file.
     pub(super) announces: Option<Box<Entry>>,
     pub(super) omitted: u64,
+    /// The request whose end the entry is.
+    pub(super) ends: Option<RequestId>,
 }
 
 /// Where an entry was read.
@@ -141,6 +143,7 @@ pub(super) fn read_line(leaf: &[u8], place: Place<'_>) -> Result<Line, Damage> {
         offset: place.offset,
         fact,
         omitted: stored.omitted.len() as u64,
+        ends: stored.entry.ends(),
         bodies: stored.body,
         announces: announces.then(|| Box::new(stored.entry)),
     })

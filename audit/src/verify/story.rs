@@ -4,14 +4,16 @@
 //!   were open; its entries are numbered from zero without a gap.
 //! - Each intent has one outcome, later, of the same request; no outcome is without its intent.
 //! - After `shutdown` comes a `boot`; no intent is open there.
+//! - What is called late is an earlier end of the same request, and is called so once. (Whether it
+//!   was is told by whoever can read back: see [`Fact::looks_back`].)
 //!
 //! Time proves nothing and breaks nothing: where it goes back is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkpoint::Origin;
 use crate::entry::{
-    Boot, Entry, EntryIndex, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
+    Boot, Entry, EntryIndex, FORMAT, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
 };
 
 /// What an entry adds to the story. Everything else about it is checked where it is read.
@@ -30,7 +32,7 @@ pub(super) enum What {
     Intent(RequestId),
     Outcome(EntryIndex, RequestId, OutcomeStatus),
     Refusal(RefusalKind),
-    Late(EntryIndex),
+    Late(EntryIndex, RequestId),
     Other,
 }
 
@@ -42,7 +44,7 @@ impl From<&StoredEntry> for Fact {
             Entry::Intent(intent) => What::Intent(intent.req),
             Entry::Outcome(outcome) => What::Outcome(outcome.intent, outcome.req, outcome.status),
             Entry::Refusal(refusal) => What::Refusal(refusal.kind),
-            Entry::Late(Late { outcome, .. }) => What::Late(*outcome),
+            Entry::Late(Late { outcome, req }) => What::Late(*outcome, *req),
             _ => What::Other,
         };
         Fact {
@@ -54,18 +56,35 @@ impl From<&StoredEntry> for Fact {
     }
 }
 
+impl Fact {
+    /// The entry that this one calls late, and the request whose end it must be.
+    pub(super) fn looks_back(&self) -> Option<(EntryIndex, RequestId)> {
+        match self.what {
+            What::Late(outcome, req) => Some((outcome, req)),
+            _ => None,
+        }
+    }
+}
+
+/// What an entry that calls another late must not be.
+pub(super) const NOT_LATE: &str = "calls something late that is no earlier end of this request";
+
 #[derive(Clone, Default)]
 pub(super) struct Story {
+    /// The log's name: the signed one, or the first that an opening gives.
     pub(super) origin: Option<Origin>,
     pub(super) open: BTreeMap<u64, RequestId>,
     pub(super) intents: u64,
     pub(super) outcomes: BTreeMap<OutcomeStatus, u64>,
     pub(super) refusals: (u64, u64),
-    pub(super) late: u64,
+    /// The entries that were called late.
+    late: BTreeSet<EntryIndex>,
     pub(super) boots: (u64, u64),
     pub(super) times: Option<(u64, u64)>,
     pub(super) clock_went_back: u64,
     life: Option<Life>,
+    /// The names of all lives.
+    lives: BTreeSet<Tag>,
 }
 
 /// The life of the log that the last entry belongs to.
@@ -95,15 +114,27 @@ impl Story {
             }
             What::Refusal(RefusalKind::Deny) => self.refusals.0 += 1,
             What::Refusal(RefusalKind::Undecided) => self.refusals.1 += 1,
-            What::Late(outcome) if outcome.0 < index => self.late += 1,
-            What::Late(_) => return Err("an outcome is called late before it was written"),
+            What::Late(end, _) if end.0 >= index => return Err(NOT_LATE),
+            What::Late(end, _) if !self.late.insert(end) => {
+                return Err("calls an end late that was called late before");
+            }
             What::Shutdown if !self.open.is_empty() => {
                 return Err("the log was shut down with intents open");
             }
             What::Shutdown => self.life.iter_mut().for_each(|life| life.shut = true),
-            What::Boot(_) | What::Other => {}
+            What::Late(..) | What::Boot(_) | What::Other => {}
         }
         Ok(())
+    }
+
+    /// Whether the log was closed in order, or has not begun.
+    pub(super) fn is_shut(&self) -> bool {
+        self.life.is_none_or(|life| life.shut)
+    }
+
+    /// How many ends came too late for whoever waited.
+    pub(super) fn late(&self) -> u64 {
+        self.late.len() as u64
     }
 
     fn time(&mut self, ts: u64) {
@@ -113,11 +144,14 @@ impl Story {
     }
 
     fn boot(&mut self, index: u64, fact: &Fact, boot: &Boot) -> Result<(), &'static str> {
-        let shut = self.life.is_none_or(|life| life.shut);
+        let shut = self.is_shut();
         let origin =
             Origin::try_from(boot.origin.clone()).map_err(|_| "the log's name cannot be one")?;
         if self.origin.get_or_insert_with(|| origin.clone()) != &origin {
-            return Err("the log changed its name");
+            return Err("the log was opened under another name");
+        }
+        if boot.format != FORMAT {
+            return Err("the log is of another version than this verifier");
         }
         if fact.n != 0 || boot.found != index {
             return Err("an opening disagrees with where the log stood");
@@ -127,6 +161,9 @@ impl Story {
         }
         if u64::from(boot.open) != self.open.len() as u64 {
             return Err("an opening disagrees with which intents were open");
+        }
+        if !self.lives.insert(fact.boot) {
+            return Err("two lives of the log have one name");
         }
         self.boots.0 += 1;
         self.boots.1 += u64::from(!boot.clean);

@@ -7,9 +7,9 @@ use super::*;
 use crate::checkpoint::Signer;
 use crate::clock::ManualClock;
 use crate::entry::{Direction, EntryIndex};
-use crate::fixtures::{Bench, intent, origin, outcome, refusal};
+use crate::fixtures::{Bench, intent, origin, outcome, refusal, signed_by};
 use crate::log::Log;
-use crate::merkle::{check_consistency, check_inclusion};
+use crate::merkle::{check_consistency, check_inclusion, leaf_hash};
 use crate::recover::{self, Parts};
 use crate::seal::{Body, Sealer};
 use crate::simulation::{self, Dice, poll_now};
@@ -207,7 +207,7 @@ async fn a_running_log_verifies_with_its_tail() {
 
 fn since(bench: &Bench, kept: Option<Checkpoint>) -> Result<Proof, Damage> {
     let options = VerifyOptions {
-        vkey: Some(bench.signer.verify_key()),
+        vkey: bench.vkey(),
         since: kept,
         ..VerifyOptions::default()
     };
@@ -377,7 +377,7 @@ impl Moving {
 
     fn verify(&self) -> Result<Proof, Damage> {
         let options = VerifyOptions {
-            vkey: Some(simulation::keys().0.verify_key()),
+            vkey: signed_by(self, simulation::dir(), &simulation::keys().0),
             threads: NonZeroUsize::new(1), // so that a seed is a history
             ..VerifyOptions::default()
         };
@@ -534,10 +534,10 @@ async fn a_log_verifies_over_and_over_while_it_publishes() {
         }
     });
     for _ in 0..30 {
-        let (dir, key) = (bench.dir(), bench.signer.verify_key());
+        let (dir, key) = (bench.dir(), bench.vkey());
         let verified = tokio::task::spawn_blocking(move || {
             let options = VerifyOptions {
-                vkey: Some(key),
+                vkey: key,
                 ..VerifyOptions::default()
             };
             verify(&dir, options)
@@ -595,4 +595,55 @@ async fn the_recipient_opens_what_an_entry_refers_to() {
     let text =
         crate::open_body(&bench.dir(), &bench.opener, req, &stored.body[0]).expect("it opens");
     assert_eq!(text.as_slice(), [b'x'; 100]);
+}
+
+/// Whoever can write to the disk can put anything under the name of a file.
+#[tokio::test]
+async fn what_is_no_file_or_has_no_end_is_refused_at_once() {
+    let bench = closed_log().await;
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo").success());
+    };
+    let endless = |path: &Path| {
+        let file = fs::File::create(path).expect("a file");
+        file.set_len(1 << 42).expect("a file with a hole");
+    };
+    let files = [
+        "checkpoint",
+        "tile/0/000",
+        "tile/entries/000",
+        "content/00000000",
+    ];
+    let keyring = fs::read_dir(bench.dir().join(KEYRING)).expect("keys");
+    let keyring = keyring.map(|entry| entry.expect("a key").path());
+    let paths: Vec<_> = files
+        .iter()
+        .map(|file| bench.dir().join(file))
+        .chain(keyring)
+        .collect();
+    for path in paths {
+        let kept = fs::read(&path).expect("the file");
+        for put in [&pipe as &dyn Fn(&Path), &endless] {
+            fs::remove_file(&path).expect("removed");
+            put(&path);
+            let damage = bench.try_verify().expect_err("no log");
+            assert_eq!(damage.file, path, "{damage}");
+        }
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, kept).expect("put back");
+        bench.verify();
+    }
+}
+
+#[tokio::test]
+async fn a_name_cannot_speak_to_the_terminal() {
+    let bench = closed_log().await;
+    fs::write(bench.dir().join("content/\u{1b}]0;owned\u{7}\u{202e}x"), "").expect("a file");
+    let told = bench.verify().to_string();
+    assert!(
+        told.contains(r"content/\u{1b}]0;owned\u{7}\u{202e}x"),
+        "{told}"
+    );
+    assert!(!told.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{told}");
 }

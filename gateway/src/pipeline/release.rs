@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backends::{Answer, Event, FinishReason, TextField, UpstreamError, Usage};
+use backends::{Event, FinishReason, TextField, UpstreamError, Usage};
 use guardrails::{AnswerScreen, Channel, Field, Finding, Report, StopReason, Stopped};
 use tokio::time::{Instant, timeout_at};
 
@@ -224,11 +224,6 @@ impl Screened {
     /// When all of it must be over.
     pub fn deadline(&self) -> Deadline {
         self.deadline
-    }
-
-    /// The backend's answer, for what was noticed about it.
-    pub fn upstream(&self) -> &Answer {
-        &self.asked.answer
     }
 
     async fn judge(
