@@ -5,14 +5,14 @@
 //! ([`entries`]). A log may be read while it is being written: tiles under a checkpoint do not
 //! change, but a partial tile may be replaced by a fuller one, and the tail by a checkpoint.
 
-use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::checkpoint::{BadCheckpoint, Checkpoint, NOTE_BYTES_MAX, VerifyKey};
 use crate::content::volume_path;
+use crate::document::{Document, Sealed, Spoken};
 use crate::entry::{BodyRef, ENTRY_BYTES_MAX, EntryIndex, RequestId, StoredEntry, Tag, parse};
 use crate::merkle::Hash;
 use crate::publisher::{CHECKPOINT, KEYRING};
@@ -212,7 +212,8 @@ pub enum BodyError {
     Unopened(#[from] Unopened),
 }
 
-/// Opens one of the bodies that an entry refers to, once it is published. `req` is the entry's.
+/// Opens one of the bodies that an entry refers to, once it is published, and looks up the texts that
+/// stand in others. `req` is the entry's.
 ///
 /// # Errors
 /// [`BodyError`].
@@ -221,24 +222,65 @@ pub fn open_body(
     opener: &Opener,
     req: RequestId,
     body: &BodyRef,
-) -> Result<Zeroizing<Vec<u8>>, BodyError> {
+) -> Result<Document, BodyError> {
     let storage = DiskStorage::existing(dir).map_err(|error| Damage::unreadable(dir, &error))?;
     let archive = Archive {
         storage: &storage,
         dir,
     };
     let unpublished = || Damage::new(&dir.join(CHECKPOINT), DamageKind::Missing);
-    let origin = archive.checkpoint(None)?.ok_or_else(unpublished)?.origin;
-    let sealed = archive.body(body)?;
-    // Sealed again or not: any file that opens and fits will do, for the entry commits to the text.
-    let mut opened = Err(Unopened::Keyring);
-    for keyring in archive.keyrings(body.epoch)? {
-        opened = opener.open(&origin, &keyring, req, body, &sealed);
-        if opened.is_ok() {
-            break;
+    let checkpoint = archive.checkpoint(None)?.ok_or_else(unpublished)?;
+    let reader = BodyReader {
+        archive,
+        opener,
+        checkpoint,
+    };
+    let mut held: BTreeMap<(u64, u8), Sealed> = BTreeMap::new();
+    let document = reader.read(req, body)?.resolve(|Spoken(entry, n, text)| {
+        if let Entry::Vacant(place) = held.entry((entry, n)) {
+            place.insert(reader.body_of(entry, n, body.epoch)?);
+        }
+        let holds = held.get(&(entry, n)).and_then(|other| other.text(text));
+        Ok::<_, BodyError>(holds.map(str::to_owned))
+    })?;
+    document.ok_or(BodyError::Unopened(Unopened::Document))
+}
+
+/// Reads sealed bodies of one log.
+struct BodyReader<'a> {
+    archive: Archive<'a>,
+    opener: &'a Opener,
+    checkpoint: Checkpoint,
+}
+
+impl BodyReader<'_> {
+    /// A body of an earlier entry, which must be of the same epoch.
+    fn body_of(&self, entry: u64, n: u8, epoch: Tag) -> Result<Sealed, BodyError> {
+        let lost = BodyError::Unopened(Unopened::Document);
+        if entry >= self.checkpoint.size {
+            return Err(lost);
+        }
+        let stored = self.archive.entry(entry, self.checkpoint.size)?;
+        let body = stored.body.get(usize::from(n));
+        match (stored.entry.request(), body) {
+            (Some(req), Some(body)) if body.epoch == epoch => self.read(req, body),
+            _ => Err(lost),
         }
     }
-    Ok(opened?)
+
+    fn read(&self, req: RequestId, body: &BodyRef) -> Result<Sealed, BodyError> {
+        let sealed = self.archive.body(body)?;
+        // Sealed again or not: any file that opens and fits will do, for the entry commits to the text.
+        let mut opened = Err(Unopened::Keyring);
+        for keyring in self.archive.keyrings(body.epoch)? {
+            let origin = &self.checkpoint.origin;
+            opened = self.opener.open(origin, &keyring, req, body, &sealed);
+            if opened.is_ok() {
+                break;
+            }
+        }
+        Sealed::read(&opened?).ok_or(BodyError::Unopened(Unopened::Document))
+    }
 }
 
 /// How wide a tile is in the tree of `size` leaves.

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::document::Lesson;
 use crate::entry::{
     Degraded, Entry, EntryIndex, Omitted, Outcome, OutcomeStatus, Payload, Reason, RequestId,
     Restored,
@@ -287,6 +288,12 @@ impl Job {
             place,
             then,
         }
+    }
+
+    /// What to remember of its bodies, each with its number, once the entry is durable.
+    pub(crate) fn lessons(&mut self) -> Vec<(u8, Lesson)> {
+        let lesson = |(n, body): (u8, &mut SealedBody)| Some((n, body.lesson.take()?));
+        (0..).zip(&mut self.sealed).filter_map(lesson).collect()
     }
 
     /// The outcome of an intent whose holder cannot say more.

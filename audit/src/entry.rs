@@ -721,7 +721,7 @@ pub struct BodyRef {
     pub dir: Direction,
     /// The epoch whose key opens it.
     pub epoch: Tag,
-    /// SHA-256 of a sealed salt and the plaintext: proves the text without revealing it.
+    /// SHA-256 of a sealed salt and the document: proves the text without revealing it.
     pub commit: Digest,
     /// SHA-256 of the sealed bytes.
     pub ct: Digest,
@@ -731,6 +731,9 @@ pub struct BodyRef {
     pub at: u64,
     /// How many sealed bytes.
     pub len: u64,
+    /// SHA-256 of the same salt and the texts as they were, where something in them was masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original: Option<Digest>,
 }
 
 /// A body that could not be kept.

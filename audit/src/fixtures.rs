@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::checkpoint::{Origin, Signer, VerifyKey};
 use crate::clock::SystemClock;
+use crate::document::{Body, Text};
 use crate::entry::*;
 use crate::log::Log;
 use crate::publisher::CHECKPOINT;
@@ -297,4 +298,30 @@ impl Bench {
 pub(crate) fn signed_by(storage: &dyn Storage, dir: &Path, signer: &Signer) -> Option<VerifyKey> {
     let signed = storage.open(&dir.join(CHECKPOINT)).is_ok();
     signed.then(|| signer.verify_key())
+}
+
+/// A body of some bytes that hardly compress, and that shares nothing with others.
+pub(crate) fn body(direction: Direction, bytes: usize) -> Vec<Body<'static>> {
+    vec![Body::new(
+        direction,
+        vec![text("messages[0].content", &noise(bytes))],
+    )]
+}
+
+pub(crate) fn text(at: &str, text: &str) -> Text<'static> {
+    Text {
+        at: at.to_owned().into(),
+        text: text.to_owned().into(),
+    }
+}
+
+pub(crate) fn noise(bytes: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'#' + (state % 64) as u8)
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
 }

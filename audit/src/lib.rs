@@ -15,6 +15,7 @@
 //! | `verify` | the whole log checked from its files alone |
 //! | `survey`, `examine` | how a log stands, and whether a disk is fit for one |
 //! | `merkle`, `tiles`, `proof` | the RFC 6962 tree and its C2SP layout |
+//! | `document` | what a sealed body says, and which texts it need not repeat |
 //! | `checkpoint`, `seal`, `keyfile` | signatures, sealed bodies, keys |
 //! | `rewrap` | epoch keys sealed again when the officers change |
 //! | `storage`, `clock` | the seams: disk and time, and their fakes |
@@ -55,6 +56,7 @@ mod checkpoint;
 mod clock;
 mod content;
 mod desk;
+mod document;
 pub mod entry;
 mod examine;
 #[cfg(test)]
@@ -87,6 +89,7 @@ mod wal;
 pub use archive::{BodyError, Entries, entries, open_body};
 pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, VerifyKey};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use document::{Body, Document, Original, Text};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
     FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Intent, LabelScore, LibraryLoad, Name, Op,
@@ -103,7 +106,7 @@ pub use proof::{
 pub use recover::{OpenError, Recovery, Remains};
 pub use rewrap::{RewrapError, Rewrapped, rewrap};
 pub use seal::{
-    BadRecipients, Body, NotARecipient, NotAnOpener, Opener, RECIPIENTS_MAX, Recipient, Recipients,
+    BadRecipients, NotARecipient, NotAnOpener, Opener, RECIPIENTS_MAX, Recipient, Recipients,
     SEALING_BYTES, Sealer, Unopened,
 };
 pub use settings::Settings;

@@ -29,12 +29,13 @@ use tokio::sync::{oneshot, watch};
 use crate::checkpoint::Signer;
 use crate::clock::Clock;
 use crate::desk::{Job, LATE_BYTES, Phase, Place, Shared, Then, Waiter};
+use crate::document::{Body, Lesson};
 use crate::entry::{
     BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, Name, Outcome, OutcomeStatus,
     Payload, Reason, Refusal, RequestId, Served,
 };
 use crate::recover::{self, OpenError, Parts, Recovery};
-use crate::seal::{Body, SealedBody, Sealer};
+use crate::seal::{SealedBody, Sealer};
 use crate::settings::Settings;
 use crate::storage::Storage;
 use crate::wal::SLOT;
@@ -344,7 +345,11 @@ impl Reservation {
     ///
     /// # Errors
     /// [`Unavailable`]: `Full` also when the entry and its bodies are larger than a segment.
-    pub async fn refuse(self, refusal: Refusal, bodies: Vec<Body>) -> Result<Receipt, Unavailable> {
+    pub async fn refuse(
+        self,
+        refusal: Refusal,
+        bodies: Vec<Body<'_>>,
+    ) -> Result<Receipt, Unavailable> {
         let req = refusal.req;
         self.alone(Entry::Refusal(refusal), req, bodies)?.await
     }
@@ -356,7 +361,11 @@ impl Reservation {
     ///
     /// # Errors
     /// [`Unavailable`]: the answer must not be released.
-    pub async fn serve(self, served: Served, bodies: Vec<Body>) -> Result<Receipt, Unavailable> {
+    pub async fn serve(
+        self,
+        served: Served,
+        bodies: Vec<Body<'_>>,
+    ) -> Result<Receipt, Unavailable> {
         let req = served.req;
         self.alone(Entry::Served(served), req, bodies)?.await
     }
@@ -366,10 +375,11 @@ impl Reservation {
         self,
         entry: Entry,
         req: RequestId,
-        bodies: Vec<Body>,
+        bodies: Vec<Body<'_>>,
     ) -> Result<impl Future<Output = Result<Receipt, Unavailable>>, Unavailable> {
         let Reservation { shared, mut place } = self;
         let mut job = shared.draft(entry, req, bodies, &mut place)?;
+        let lessons = job.lessons();
         let (ack, answer) = oneshot::channel();
         job.place = Some(place);
         job.then = Then::Receipt {
@@ -377,7 +387,11 @@ impl Reservation {
             ack,
         };
         shared.queue(Some(job))?;
-        Ok(async move { shared.answer(answer).await })
+        Ok(async move {
+            let receipt = shared.answer(answer).await?;
+            learn(&lessons, &receipt);
+            Ok(receipt)
+        })
     }
 
     /// Records an intent and seals the bodies that belong to it; durable on return. The
@@ -394,12 +408,13 @@ impl Reservation {
     pub async fn intent(
         self,
         intent: Intent,
-        bodies: Vec<Body>,
+        bodies: Vec<Body<'_>>,
     ) -> Result<(Receipt, Pending), Unavailable> {
         let Reservation { shared, mut place } = self;
         let req = intent.req;
         let mut first = place.split_first();
         let mut job = shared.draft(Entry::Intent(intent), req, bodies, &mut first)?;
+        let lessons = job.lessons();
         let (ack, answer) = oneshot::channel();
         job.place = Some(first);
         job.then = Then::Intent {
@@ -408,7 +423,16 @@ impl Reservation {
             ack,
         };
         shared.queue(Some(job))?;
-        shared.answer(answer).await
+        let (receipt, pending) = shared.answer(answer).await?;
+        learn(&lessons, &receipt);
+        Ok((receipt, pending))
+    }
+}
+
+/// An entry is durable: later bodies may refer to the texts of its own.
+fn learn(lessons: &[(u8, Lesson)], receipt: &Receipt) {
+    for (body, lesson) in lessons {
+        lesson.learn(receipt.index.0, *body);
     }
 }
 
@@ -486,7 +510,7 @@ impl Pending {
     pub async fn outcome(
         self,
         outcome: Outcome,
-        bodies: Vec<Body>,
+        bodies: Vec<Body<'_>>,
     ) -> Result<Receipt, Unavailable> {
         self.outcome_or(outcome, Withheld::default(), bodies).await
     }
@@ -500,7 +524,7 @@ impl Pending {
         mut self,
         mut outcome: Outcome,
         withheld: Withheld,
-        bodies: Vec<Body>,
+        bodies: Vec<Body<'_>>,
     ) -> Result<Receipt, Unavailable> {
         outcome.req = self.req;
         outcome.intent = self.intent;
@@ -516,19 +540,21 @@ impl Pending {
             withheld,
             waiter: Some(waiter),
         };
-        self.shared
-            .queue(self.shared.draft_outcome(end, &bodies, place))?;
+        let mut job = self.shared.draft_outcome(end, &bodies, place);
         drop(bodies);
+        let lessons = job.as_mut().map(Job::lessons).unwrap_or_default();
+        self.shared.queue(job)?;
         let answer = self.shared.answer(answer).await;
-        if answer.is_err() {
-            gave_up.store(true, Ordering::Release);
+        match &answer {
+            Ok(receipt) => learn(&lessons, receipt),
+            Err(_) => gave_up.store(true, Ordering::Release),
         }
         answer
     }
 
     /// Queues how it ended without waiting for it, for a `Drop` that cannot wait: the client has
     /// left, and nothing more is released. Sealing happens here, on the caller's thread.
-    pub fn abandon(mut self, mut outcome: Outcome, bodies: Vec<Body>) {
+    pub fn abandon(mut self, mut outcome: Outcome, bodies: Vec<Body<'_>>) {
         outcome.req = self.req;
         outcome.intent = self.intent;
         if let Some(place) = self.place.take() {
@@ -581,7 +607,7 @@ impl Shared {
         &self,
         entry: Entry,
         req: RequestId,
-        bodies: Vec<Body>,
+        bodies: Vec<Body<'_>>,
         place: &mut Place,
     ) -> Result<Job, Unavailable> {
         let sealed = self.seal(req, &bodies).ok_or(Unavailable::Failed)?;
@@ -595,7 +621,7 @@ impl Shared {
 
     /// A job for an outcome: with everything, else without the bodies, else cut to what its
     /// reservation holds for certain.
-    fn draft_outcome(&self, end: End, bodies: &[Body], mut place: Place) -> Option<Job> {
+    fn draft_outcome(&self, end: End, bodies: &[Body<'_>], mut place: Place) -> Option<Job> {
         let End {
             outcome,
             withheld,
@@ -626,12 +652,12 @@ impl Shared {
     }
 
     /// Seals all of the bodies, or none.
-    fn seal(&self, req: RequestId, bodies: &[Body]) -> Option<Vec<SealedBody>> {
+    fn seal(&self, req: RequestId, bodies: &[Body<'_>]) -> Option<Vec<SealedBody>> {
         if bodies.is_empty() {
             return Some(Vec::new());
         }
         let epoch = self.epoch();
-        let seal = |body: &Body| epoch.seal(req, body.direction, &body.plaintext).ok();
+        let seal = |body: &Body<'_>| epoch.seal(req, body).ok();
         (bodies.len() <= BODIES_MAX)
             .then(|| bodies.iter().map(seal).collect())
             .flatten()
@@ -670,7 +696,7 @@ impl Shared {
 }
 
 /// What an entry's own fields may take: the cap, less the widest envelope with every body.
-const ROOM: usize = ENTRY_BYTES_MAX - 3072;
+const ROOM: usize = ENTRY_BYTES_MAX - 3200;
 /// What an outcome may cost without asking for more than its reservation.
 const OUTCOME_COST: u64 = SLOT - LATE_BYTES;
 /// What its fields may take then: less frame, commit, envelope and omissions. An outcome without

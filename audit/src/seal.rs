@@ -3,7 +3,7 @@
 //! ```text
 //! recipients' certificates ──CMS AuthEnvelopedData──▶ seals the epoch key  keyring/<epoch>
 //! epoch key (≤ 10 min, in memory only) ──AES-256-KW──▶ wraps a body key    first part of each body
-//! body key (one body) ──AES-256-GCM──▶ seals salt ‖ plaintext              rest of each body
+//! body key (one body) ──AES-256-GCM──▶ seals salt ‖ packed document        rest of each body
 //! ```
 //!
 //! | file | owns |
@@ -13,17 +13,19 @@
 //! | `keyring` | the text in the message: epoch, log, key |
 //! | `opener` | what an officer does |
 //!
-//! A sealed body is `0x01 ‖ wrapped body key (40) ‖ ciphertext of (salt (32) ‖ plaintext) ‖ tag (16)`.
+//! A sealed body is `0x01 ‖ wrapped body key (40) ‖ ciphertext of (salt (32) ‖ packed) ‖ tag (16)`. What
+//! is packed is a [document](crate::document).
 //! Its associated data are `origin | request id | direction`, so that bodies cannot change places.
 //! The nonce is zero: each key seals exactly one body.
 //!
-//! The entry holds `commit = SHA-256(salt ‖ plaintext)` and `ct = SHA-256(sealed body)`: anybody
-//! can check the ciphertext, whoever opened it can prove the text, and nobody can guess a short
-//! text from the entry, because the salt is sealed with it.
+//! The entry holds `commit = SHA-256(salt ‖ document)` and `ct = SHA-256(sealed body)`: anybody can
+//! check the ciphertext, whoever opened it can prove the text, and nobody can guess a short text from
+//! the entry, because the salt is sealed with it. Where something was masked, `original` commits with
+//! the same salt to the texts as they were.
 //!
 //! What this cannot do: keep the text from someone who reads this process's memory while an epoch
 //! is open, or from a holder of a recipient's private key. The epoch key is wiped when its epoch
-//! ends; the plaintext is wiped by whoever owns it.
+//! ends; documents are wiped when they are sealed, and what they were made from by whoever owns it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,11 +33,12 @@ use std::sync::Arc;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use aws_lc_rs::rand;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::checkpoint::{KeyError, Origin};
 use crate::content::Spot;
-use crate::entry::{BodyRef, Digest, Direction, Omitted, RequestId, Tag};
+use crate::document::{Body, Known, Lesson, pack};
+use crate::entry::{BodyRef, Digest, Direction, RequestId, Tag};
 use crate::merkle::sha256;
 
 mod envelope;
@@ -47,7 +50,7 @@ pub(crate) use keyring::{EpochSecret, Keyring};
 pub use opener::{NotAnOpener, Opener, Unopened};
 pub use recipient::{BadRecipients, NotARecipient, RECIPIENTS_MAX, Recipient, Recipients};
 
-/// How many bytes sealing adds to a plaintext.
+/// How many bytes sealing adds to what is packed.
 pub const SEALING_BYTES: u64 = 1 + WRAPPED_BYTES as u64 + SALT_BYTES as u64 + TAG_BYTES as u64;
 
 const VERSION: u8 = 0x01;
@@ -84,6 +87,7 @@ impl Sealer {
             tag: secret.epoch,
             origin: secret.origin,
             key: Arc::new(secret.key),
+            known: Arc::new(Known::new()?),
         };
         Ok((key, keyring))
     }
@@ -100,6 +104,7 @@ pub(crate) struct EpochKey {
     tag: Tag,
     origin: Origin,
     key: Arc<Secret>,
+    known: Arc<Known>,
 }
 
 impl fmt::Debug for EpochKey {
@@ -115,7 +120,10 @@ pub(crate) struct SealedBody {
     pub(crate) epoch: Tag,
     pub(crate) commit: Digest,
     pub(crate) ct: Digest,
+    pub(crate) original: Option<Digest>,
     pub(crate) bytes: Vec<u8>,
+    /// What to remember of it once its entry is durable.
+    pub(crate) lesson: Option<Lesson>,
 }
 
 impl SealedBody {
@@ -125,7 +133,9 @@ impl SealedBody {
             epoch,
             commit,
             ct,
+            original,
             ref bytes,
+            ..
         } = *self;
         BodyRef {
             dir,
@@ -135,6 +145,7 @@ impl SealedBody {
             vol: spot.vol,
             at: spot.at,
             len: bytes.len() as u64,
+            original,
         }
     }
 }
@@ -144,18 +155,15 @@ impl EpochKey {
         self.tag
     }
 
-    /// Seals one body under a key of its own: one pass of GCM and two of SHA-256 over the bytes.
-    pub(crate) fn seal(
-        &self,
-        req: RequestId,
-        dir: Direction,
-        plaintext: &[u8],
-    ) -> Result<SealedBody, KeyError> {
+    /// Seals one body under a key of its own: one pass of zlib, one of GCM, and two of SHA-256.
+    pub(crate) fn seal(&self, req: RequestId, body: &Body<'_>) -> Result<SealedBody, KeyError> {
+        let dir = body.direction;
         let (salt, secret): (_, Secret) = (random::<SALT_BYTES>()?, Zeroizing::new(random()?));
-        let commit = Digest(sha256(&[&salt, plaintext]));
-        let mut text = Vec::with_capacity(SALT_BYTES + plaintext.len() + TAG_BYTES);
-        text.extend_from_slice(&salt);
-        text.extend_from_slice(plaintext);
+        let (document, told) = body.document(&self.known);
+        let commit = Digest(sha256(&[&salt, &document]));
+        let original = body.original_list();
+        let original = original.map(|list| Digest(sha256(&[&salt, &list])));
+        let mut text = pack(&salt, &document);
         let aad = associated_data(&self.origin, req, dir);
         gcm(&secret)?
             .seal_in_place_append_tag(zero_nonce(), Aad::from(aad), &mut text)
@@ -170,7 +178,9 @@ impl EpochKey {
             epoch: self.tag,
             commit,
             ct,
+            original,
             bytes,
+            lesson: Lesson::new(&self.known, told),
         })
     }
 }
@@ -211,41 +221,6 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| KeyError::Crypto)?;
     Ok(bytes)
-}
-
-/// Plaintext that belongs to an entry. Wiped when dropped.
-pub struct Body {
-    /// Which way it went.
-    pub direction: Direction,
-    /// The bytes.
-    pub plaintext: Vec<u8>,
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Body({}, {} bytes ***)",
-            self.direction.as_str(),
-            self.plaintext.len()
-        )
-    }
-}
-
-impl Body {
-    /// What its entry says when it cannot be kept.
-    pub(crate) fn omitted(&self) -> Omitted {
-        Omitted {
-            dir: self.direction,
-            bytes: self.plaintext.len() as u64,
-        }
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        self.plaintext.zeroize();
-    }
 }
 
 #[cfg(test)]

@@ -20,12 +20,13 @@ use std::task::{Context, Poll, Waker};
 use crate::archive::entries_in;
 use crate::checkpoint::{Checkpoint, Signer};
 use crate::clock::ManualClock;
+use crate::document::Body;
 use crate::entry::{Digest, Direction, Event, LibraryLoad};
 use crate::fixtures::{self, intent, name, outcome, refusal, signed_by};
 use crate::log::{Log, Pending, Receipt, Reservation, Unavailable};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::recover::{self, OpenError, Parts};
-use crate::seal::{Body, Opener, Sealer};
+use crate::seal::{Opener, Sealer};
 use crate::settings::Settings;
 use crate::storage::{CrashStorage, Fault, Faults, FaultyStorage, Storage};
 use crate::verify::{VerifyOptions, verify_in};
@@ -339,17 +340,12 @@ impl History {
         }
     }
 
-    fn bodies(&mut self, direction: Direction) -> Vec<Body> {
+    fn bodies(&mut self, direction: Direction) -> Vec<Body<'static>> {
         let sizes = [0, 0, 1, 100, 3_000, 7_000];
         let bytes = sizes[self.dice.below(sizes.len() as u64) as usize];
-        let plaintext = vec![b'x'; bytes];
-        if bytes == 0 {
-            Vec::new()
-        } else {
-            vec![Body {
-                direction,
-                plaintext,
-            }]
+        match bytes {
+            0 => Vec::new(),
+            _ => fixtures::body(direction, bytes),
         }
     }
 

@@ -9,10 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::checkpoint::VerifyKey;
+use crate::document::{Body, Original};
 use crate::entry::{Direction, parse};
-use crate::fixtures::{self, Bench, HOLDERS, Holder, intent, outcome, refusal};
+use crate::fixtures::{self, Bench, HOLDERS, Holder, intent, outcome, refusal, text};
 use crate::rewrap::rewrap;
-use crate::seal::Body;
 use crate::verify::{VerifyOptions, verify};
 
 fn folder() -> PathBuf {
@@ -68,28 +68,73 @@ fn the_bodies_of_the_specification_open_for_each_recipient() {
         .map(|(index, leaf)| (index, parse(&leaf).expect("an entry")))
         .filter(|(_, stored)| !stored.body.is_empty());
     let mut opened = 0;
+    let mut written = (0..2).flat_map(|_| (0..3).flat_map(|turn| [asked(turn), answered(turn)]));
     for (index, stored) in with_bodies {
         let req = stored.entry.request().expect("a request");
+        let [body] = stored.body.as_slice() else {
+            panic!("one body each");
+        };
+        let written = written.next().expect("as many as were written");
         for holder in HOLDERS {
-            for body in &stored.body {
-                let text = crate::open_body(&log, &fixtures::opener(holder), req, body);
-                assert_eq!(text.expect("it opens").as_slice(), b"how many roads");
-                opened += 1;
-            }
+            let document = crate::open_body(&log, &fixtures::opener(holder), req, body);
+            assert_eq!(document.expect("it opens").texts, written.texts);
+            let [key, certificate] = holder.files();
+            let by_hand = python(
+                &folder().join("open.py"),
+                &[&log, Path::new(&index.to_string()), &certificate, &key],
+            );
+            let by_hand: serde_json::Value = serde_json::from_str(&by_hand).expect("json");
+            let texts = serde_json::to_value(&written.texts).expect("json");
+            assert_eq!(by_hand["texts"], texts, "{holder:?}");
+            let masked = written.original.is_some();
+            assert_eq!(
+                (body.original.is_some(), by_hand["original"].is_array()),
+                (masked, masked)
+            );
+            opened += 1;
         }
-        let holder = HOLDERS[opened % HOLDERS.len()];
-        let [key, certificate] = holder.files();
-        let index = index.to_string();
-        let by_hand = python(
-            &folder().join("open.py"),
-            &[&log, Path::new(&index), &certificate, &key],
-        );
-        assert!(
-            by_hand.ends_with(": how many roads\n"),
-            "{holder:?}: {by_hand}"
-        );
     }
     assert_eq!(opened, 36, "twelve bodies, three recipients");
+}
+
+const SAID: [&str; 3] = [
+    "How many roads must a man walk down, before they call him a man? Answer with a number, please.",
+    "Then how many seas must a white dove sail, before she sleeps in the sand? A number again.",
+    "And how many times must the cannonballs fly, before they're forever banned? One more number.",
+];
+const ANSWER: &str =
+    "Forty-two, as far as the literature goes; but the question is said to be still open.";
+
+/// What went upstream at a turn of the conversation: all that was said before, too.
+fn asked(turn: usize) -> Body<'static> {
+    let mut texts = Vec::new();
+    for (n, said) in SAID.iter().enumerate().take(turn + 1) {
+        texts.push(text(&format!("messages[{}].content", 2 * n), said));
+        if n < turn {
+            texts.push(text(&format!("messages[{}].content", 2 * n + 1), ANSWER));
+        }
+    }
+    Body {
+        tenant: Some(fixtures::name("agency/office/mission")),
+        head: br#"{"model":"llama-3.3-70b"}"#.into(),
+        ..Body::new(Direction::Request, texts)
+    }
+}
+
+/// The last answer was masked on its way, and kept as it was.
+fn answered(turn: usize) -> Body<'static> {
+    let original = vec![text(
+        "choices[0].content",
+        "Forty-two, says Bob (555-0100).",
+    )];
+    Body {
+        tenant: Some(fixtures::name("agency/office/mission")),
+        original: (turn == 2).then_some(Original::Kept(original)),
+        ..Body::new(
+            Direction::Response,
+            vec![text("choices[0].content", ANSWER)],
+        )
+    }
 }
 
 /// A log with full tiles on two levels' edge, fresh from this code.
@@ -107,19 +152,14 @@ async fn the_second_verifier_agrees_about_a_new_log() {
             }
         };
         for n in 0..requests {
-            let body = |direction| {
-                vec![Body {
-                    direction,
-                    plaintext: b"how many roads".to_vec(),
-                }]
-            };
+            let turn = n as usize % SAID.len();
             let reserved = log.reserve().await.expect("a place");
             let (_receipt, duty) = reserved
-                .intent(intent(life * 1_000 + n), body(Direction::Request))
+                .intent(intent(life * 1_000 + n), vec![asked(turn)])
                 .await
                 .expect("durable");
             let _receipt = duty
-                .outcome(outcome(n), body(Direction::Response))
+                .outcome(outcome(n), vec![answered(turn)])
                 .await
                 .expect("durable");
             let reserved = log.reserve().await.expect("a place");

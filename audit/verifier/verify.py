@@ -403,8 +403,8 @@ REFUSAL = dict(req=REQ, op=OP, src=SRC, who=WHO, model=NAME, http=U16, code=NAME
                reason=NAME, policy=POLICY, checks=CHECKS, dropped=U32)
 REFUSAL_KEYS = "req op src who? model? http code stage reason? policy? checks dropped"
 
-BODY = fields("dir epoch commit ct vol at len", dir=DIR, epoch=TAG, commit=DIGEST, ct=DIGEST,
-              vol=U32, at=U64, len=U64)
+BODY = fields("dir epoch commit ct vol at len original?", dir=DIR, epoch=TAG, commit=DIGEST, ct=DIGEST,
+              vol=U32, at=U64, len=U64, original=DIGEST)
 ENVELOPE = ("type ts boot n cut? body? omitted? ", dict(
     type=lambda value: True, ts=U64, boot=TAG, n=U64, cut=number(32, 1), body=listed(BODY, 1, 8),
     omitted=listed(fields("dir bytes", dir=DIR, bytes=U64), 1)))

@@ -16,7 +16,10 @@ use toml::de::DeTable;
 use crate::problem::Problem;
 use section::{Section, Source, Value};
 
+mod records;
 mod section;
+
+pub use records::{AuditConfig, AuditLevel, Records};
 
 /// Everything the program is told from outside, checked.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct Config {
     pub guardrails: GuardrailsConfig,
     /// Where decisions are recorded.
     pub audit: AuditConfig,
+    /// How long records must be kept, and who says so. Production has it.
+    pub records: Option<Records>,
     /// The servers that answer.
     pub backends: Vec<BackendConfig>,
     /// The models that callers name, each on a backend.
@@ -121,25 +126,6 @@ pub struct GuardrailsConfig {
     pub threads: usize,
     /// Classifier jobs that may wait; one more is refused.
     pub queue_max: usize,
-}
-
-/// Where decisions are recorded.
-#[derive(Debug, Clone)]
-pub struct AuditConfig {
-    /// Folder of the log.
-    pub dir: PathBuf,
-    /// The log's name in its checkpoints, such as `gw1.agency.example/audit`.
-    pub origin: String,
-    /// File of the key that signs checkpoints.
-    pub signing_key: PathBuf,
-    /// Files of the officers' certificates, PEM: who can open bodies.
-    pub officers: Vec<PathBuf>,
-    /// File of the certificate that bodies are sealed to as well, for when no officer can open them.
-    pub recovery: PathBuf,
-    /// Bytes of one write-ahead segment.
-    pub segment_bytes: u64,
-    /// A commit that takes longer refuses traffic.
-    pub commit_timeout: Duration,
 }
 
 /// A server that answers.
@@ -277,13 +263,12 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let identity = identity(root.section("identity"));
     let policy_dir = policy_dir(root.section("policy"));
     let guardrails = guardrails(root.section("guardrails"));
-    let audit = audit(root.section("audit"));
-    let limits = limits(
-        root.section("limits"),
-        audit
-            .as_ref()
-            .map_or(SEGMENT_BYTES, |audit| audit.segment_bytes),
-    );
+    let audit = records::audit(root.section("audit"));
+    let records = records::records(&mut root, mode);
+    let recordable = audit
+        .as_ref()
+        .map_or(records::SEGMENT_BYTES / 4, AuditConfig::recordable);
+    let limits = limits(root.section("limits"), recordable);
     let backends: Vec<_> = root
         .sections("backend")
         .into_iter()
@@ -311,6 +296,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         policy_dir: policy_dir?,
         guardrails,
         audit: audit?,
+        records,
         backends: backends.into_iter().collect::<Option<_>>()?,
         models: models.into_iter().collect::<Option<_>>()?,
         limits,
@@ -417,54 +403,7 @@ fn guardrails(mut s: Section<'_>) -> GuardrailsConfig {
     config
 }
 
-fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
-    let dir = s.required_path("dir");
-    let origin = s
-        .required("origin")
-        .and_then(|value| name(s.source(), value, "a log's name"));
-    let signing_key = s.required_path("signing_key");
-    let written = s.strings("officers");
-    if written.is_empty() && !s.has_problem_at("officers") {
-        s.report(
-            "`audit.officers` is missing: nobody could read what is recorded",
-            Some(
-                "write `officers = [\"certs/officer.pem\"]`, the certificates of those who may"
-                    .into(),
-            ),
-        );
-    }
-    let officers = written.into_iter().map(|v| s.source().resolve(&v.value));
-    let officers = officers.collect();
-    let recovery = s.path_to("recovery");
-    if recovery.is_none() && !s.has_problem_at("recovery") {
-        s.report(
-            "`audit.recovery` is missing: what is recorded would be lost with the officers' keys",
-            Some("write `recovery = \"certs/recovery.pem\"`, a certificate whose key is kept in a safe".into()),
-        );
-    }
-    // Below 256 KiB no body fits its reservation.
-    let segment_bytes = s.number("segment_bytes", SEGMENT_BYTES, 256 << 10..=1 << 30);
-    // A healthy disk flushes in milliseconds; two seconds mean that it does not work.
-    let commit_timeout = Duration::from_millis(s.number("commit_timeout_ms", 2000, 250..=60_000));
-    s.finish();
-    Some(AuditConfig {
-        dir: dir?.value,
-        origin: origin?,
-        signing_key: signing_key?.value,
-        officers,
-        recovery: recovery?.value,
-        segment_bytes,
-        commit_timeout,
-    })
-}
-
-/// 16 MiB hold some 8,000 requests with their bodies.
-const SEGMENT_BYTES: u64 = 16 << 20;
-
-fn limits(mut s: Section<'_>, segment_bytes: u64) -> Limits {
-    // What is recorded of a body can be twice as long as it was (escapes), and must fit into half a segment: a longer
-    // one would be refused for ever, for want of a record.
-    let recordable = segment_bytes / 4;
+fn limits(mut s: Section<'_>, recordable: u64) -> Limits {
     let in_flight_max = s.number("in_flight_max", 512, 1..=100_000);
     let limits = Limits {
         // A 128 k-token prompt is about 0.5 MiB of English; JSON and non-Latin scripts need room.
@@ -472,7 +411,7 @@ fn limits(mut s: Section<'_>, segment_bytes: u64) -> Limits {
             "body_bytes_max",
             recordable.min(4 << 20),
             1024..=recordable.min(64 << 20),
-            ", a quarter of `audit.segment_bytes` at most",
+            ", so that what is recorded of a body fits into half of `audit.segment_bytes`",
         ) as usize,
         // 4 MiB at 1 Mbit/s are 34 s.
         body_timeout: seconds(&mut s, "body_timeout_s", 60),

@@ -360,7 +360,7 @@ async fn nothing_that_a_caller_typed_is_anywhere_but_sealed() {
         let about = log.about(&id);
         assert!(!about.is_empty(), "{what} is recorded");
         if ["plain", "model", "path", "blocked"].contains(&what) {
-            let sealed = log.opened(&id).concat();
+            let sealed = Value::from(log.opened(&id)).to_string();
             assert!(
                 sealed.contains(CANARY),
                 "{what}: sealed, it is kept: {sealed}"

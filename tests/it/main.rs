@@ -18,6 +18,7 @@ mod denied;
 mod edges;
 mod front;
 mod guard_fails;
+mod kept;
 mod overload;
 mod proofs;
 mod redacted;

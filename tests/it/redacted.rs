@@ -130,7 +130,7 @@ async fn the_kept_copy_of_a_prompt_is_the_masked_one() {
     let id = reply.header("x-request-id").to_owned();
     let log = gateway.stop().await;
     log.check();
-    let bodies = log.opened(&id);
+    let bodies: Vec<_> = log.opened(&id).iter().map(Value::to_string).collect();
     assert_eq!(
         bodies.len(),
         2,

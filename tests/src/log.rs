@@ -71,37 +71,19 @@ impl AuditLog {
     }
 
     /// The bodies of a request, opened with the officer's key, in the order of its entries.
-    pub fn opened(&self, request_id: &str) -> Vec<String> {
+    pub fn opened(&self, request_id: &str) -> Vec<Value> {
         let officer = audit::Opener::load(
             &self.certs.join("officer.key"),
             &self.certs.join("officer.pem"),
         )
         .unwrap();
-        let checkpoint = std::fs::read_to_string(self.dir.join("checkpoint")).unwrap();
-        let origin = audit::Checkpoint::read(&checkpoint).unwrap().origin;
         let mut bodies = Vec::new();
         for entry in self.about(request_id) {
             let req = serde_json::from_value(entry["req"].clone()).unwrap();
             for body in entry["body"].as_array().into_iter().flatten() {
-                let reference: audit::entry::BodyRef =
-                    serde_json::from_value(body.clone()).unwrap();
-                let volume = self.dir.join(format!("content/{:08}", reference.vol));
-                let sealed = std::fs::read(volume).unwrap();
-                let sealed = &sealed[reference.at as usize..][..reference.len as usize];
-                let keyring = self
-                    .dir
-                    .join("keyring")
-                    .join(body["epoch"].as_str().unwrap());
-                let opened = officer
-                    .open(
-                        &origin,
-                        &std::fs::read(keyring).unwrap(),
-                        req,
-                        &reference,
-                        sealed,
-                    )
-                    .unwrap();
-                bodies.push(String::from_utf8(opened.to_vec()).unwrap());
+                let body: audit::entry::BodyRef = serde_json::from_value(body.clone()).unwrap();
+                let document = audit::open_body(&self.dir, &officer, req, &body).unwrap();
+                bodies.push(serde_json::to_value(document).unwrap());
             }
         }
         bodies

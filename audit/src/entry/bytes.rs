@@ -64,8 +64,8 @@ impl Payload {
 /// `{"type":"policy.rejected","ts":…,"boot":"…","n":…,"cut":…,"body":[],"omitted":[],` with the
 /// widest numbers is 146 bytes.
 const ENVELOPE_BYTES_MAX: usize = 160;
-/// One reference with the widest numbers is 281 bytes, comma included.
-const BODY_REF_BYTES_MAX: usize = 288;
+/// One reference with the widest numbers is 359 bytes, comma included.
+const BODY_REF_BYTES_MAX: usize = 368;
 /// One omission with the widest numbers is 47 bytes, comma included.
 const OMITTED_BYTES_MAX: usize = 48;
 

@@ -5,15 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::entry::{Direction, Omitted};
-use crate::fixtures::{Bench, check, intent, name, outcome, refusal, request};
+use crate::fixtures::{Bench, body, check, intent, name, outcome, refusal, request};
 use crate::storage::{CrashStorage, Fault, Faults};
-
-fn body(direction: Direction, bytes: usize) -> Vec<Body> {
-    vec![Body {
-        direction,
-        plaintext: vec![b'x'; bytes],
-    }]
-}
 
 async fn begin(log: &Log, n: u64) -> Result<Pending, Unavailable> {
     let (receipt, pending) = log.reserve().await?.intent(intent(n), Vec::new()).await?;
@@ -477,7 +470,7 @@ async fn bodies_larger_than_a_segment_are_refused_or_left_out() {
         omitted.collect::<Vec<_>>(),
         [Omitted {
             dir: Direction::Response,
-            bytes: 300_000
+            bytes: 300_002, // with its head, `{}`
         }]
     );
     assert_eq!(bench.verify().intents, 1);

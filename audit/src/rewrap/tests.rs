@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::document::Body;
 use crate::entry::Direction;
-use crate::fixtures::{self, Bench, Holder, intent, opener, outcome};
-use crate::seal::Body;
+use crate::fixtures::{self, Bench, Holder, intent, opener, outcome, text};
 
 /// The recovery recipient and one officer with an RSA key: the one with the P-256 key has left.
 fn remaining() -> Recipients {
@@ -16,10 +16,10 @@ async fn closed_log() -> Bench {
     let bench = Bench::new();
     let log = bench.open();
     let body = |direction| {
-        vec![Body {
+        vec![Body::new(
             direction,
-            plaintext: b"how many roads".to_vec(),
-        }]
+            vec![text("messages[0].content", "how many roads")],
+        )]
     };
     let reserved = log.reserve().await.expect("a place");
     let (_receipt, duty) = reserved
@@ -53,7 +53,7 @@ fn opens(bench: &Bench, holder: Holder) -> bool {
     let stored = stored.expect("a body");
     let req = stored.entry.request().expect("a request");
     let opened = crate::open_body(&bench.dir(), &opener(holder), req, &stored.body[0]);
-    opened.is_ok_and(|text| text.as_slice() == b"how many roads")
+    opened.is_ok_and(|document| document.texts[0].text == "how many roads")
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use super::keyring::{EpochSecret, Keyring};
 use super::recipient::{NotARecipient, PublicKey, Recipient};
 use super::{SALT_BYTES, VERSION, WRAPPED_BYTES, associated_data, gcm, unwrap, zero_nonce};
 use crate::checkpoint::{KeyError, Origin};
+use crate::document::unpack;
 use crate::entry::{BodyRef, RequestId, Tag};
 use crate::keyfile;
 use crate::merkle::sha256;
@@ -56,6 +57,11 @@ pub enum Unopened {
     /// The sealed bytes were altered, or belong to another request, direction or log.
     #[error("the sealed body was altered or moved")]
     Altered,
+    /// It opens, and is no document, or refers to a text that is not there.
+    #[error(
+        "the document is not in the form that this log writes, or refers to a text that is not there"
+    )]
+    Document,
     /// It opens, but is not the text that the entry committed to.
     #[error("the text is not what the entry commits to")]
     Commitment,
@@ -109,7 +115,8 @@ impl Opener {
     }
 
     /// Opens one body of the log `origin`: `keyring` is the content of `keyring/<epoch>`, `sealed`
-    /// the bytes that the entry's reference points at.
+    /// the bytes that the entry's reference points at. The document as it was sealed, in JSON: texts
+    /// that stand in other bodies are named there ([`open_body`](crate::open_body) looks them up).
     ///
     /// # Errors
     /// [`Unopened`] says what does not hold.
@@ -133,12 +140,14 @@ impl Opener {
             .map_err(|_| Unopened::Altered)?
             .open_in_place(zero_nonce(), Aad::from(aad), &mut text)
             .map_err(|_| Unopened::Altered)?;
-        if sha256(&[opened]) != body.commit.0 {
-            return Err(Unopened::Commitment);
+        let (salt, packed) = opened
+            .split_at_checked(SALT_BYTES)
+            .ok_or(Unopened::Altered)?;
+        let document = unpack(packed).ok_or(Unopened::Altered)?;
+        match sha256(&[salt, &document]) == body.commit.0 {
+            true => Ok(document),
+            false => Err(Unopened::Commitment),
         }
-        Ok(Zeroizing::new(
-            opened.get(SALT_BYTES..).ok_or(Unopened::Altered)?.to_vec(),
-        ))
     }
 
     /// Opens a keyring file, which must be that epoch's of that log.

@@ -7,11 +7,11 @@ use super::*;
 use crate::checkpoint::Signer;
 use crate::clock::ManualClock;
 use crate::entry::{Direction, EntryIndex};
-use crate::fixtures::{Bench, intent, origin, outcome, refusal, signed_by};
+use crate::fixtures::{Bench, body, intent, origin, outcome, refusal, signed_by};
 use crate::log::Log;
 use crate::merkle::{check_consistency, check_inclusion, leaf_hash};
 use crate::recover::{self, Parts};
-use crate::seal::{Body, Sealer};
+use crate::seal::Sealer;
 use crate::simulation::{self, Dice, poll_now};
 use crate::storage::{CrashStorage, File};
 use crate::tiles::leaves;
@@ -22,12 +22,7 @@ async fn closed_log() -> Bench {
     for life in 0..2 {
         let log = bench.open();
         for n in 0..90 {
-            let body = |direction| {
-                vec![Body {
-                    direction,
-                    plaintext: vec![b'x'; 100],
-                }]
-            };
+            let body = |direction| body(direction, 100);
             let reserved = log.reserve().await.expect("a place");
             let (_receipt, duty) = reserved
                 .intent(intent(life * 100 + n), body(Direction::Request))
@@ -392,12 +387,9 @@ impl Writer {
                 break;
             };
             self.n += 1;
-            let body = Body {
-                direction: Direction::Request,
-                plaintext: vec![b'x'; self.dice.below(3_000) as usize],
-            };
+            let bodies = body(Direction::Request, self.dice.below(3_000) as usize);
             // Queued at the first poll; nobody waits for it.
-            let mut refusing = Box::pin(reserved.refuse(refusal(self.n), vec![body]));
+            let mut refusing = Box::pin(reserved.refuse(refusal(self.n), bodies));
             let _queued = poll_now(&mut refusing);
         }
         self.parts.sequencer.turn();
@@ -523,11 +515,8 @@ async fn a_log_verifies_over_and_over_while_it_publishes() {
                 let Ok(reserved) = log.reserve().await else {
                     return;
                 };
-                let body = Body {
-                    direction: Direction::Request,
-                    plaintext: vec![b'x'; 2_000],
-                };
-                if reserved.refuse(refusal(n), vec![body]).await.is_err() {
+                let bodies = body(Direction::Request, 2_000);
+                if reserved.refuse(refusal(n), bodies).await.is_err() {
                     return;
                 }
             }
@@ -592,9 +581,11 @@ async fn the_recipient_opens_what_an_entry_refers_to() {
         .find(|stored| !stored.body.is_empty())
         .expect("a body");
     let req = stored.entry.request().expect("a request");
-    let text =
-        crate::open_body(&bench.dir(), &bench.opener, req, &stored.body[0]).expect("it opens");
-    assert_eq!(text.as_slice(), [b'x'; 100]);
+    let opened = crate::open_body(&bench.dir(), &bench.opener, req, &stored.body[0]);
+    assert_eq!(
+        opened.expect("it opens").texts,
+        body(Direction::Request, 100)[0].texts
+    );
 }
 
 /// Whoever can write to the disk can put anything under the name of a file.

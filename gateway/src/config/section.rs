@@ -286,6 +286,22 @@ impl<'t> Section<'t> {
         words.first().map(|w| w.1)
     }
 
+    /// One of the words in `words`, or `default`.
+    pub(super) fn choice_or<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&'static str, T)],
+        default: T,
+    ) -> T {
+        match self.fields.contains_key(key) || self.in_environment(key).is_some() {
+            true => self.choice(key, words).unwrap_or(default),
+            false => {
+                self.asked.push(key);
+                default
+            }
+        }
+    }
+
     /// A list of strings; one string alone is a list of one.
     pub(super) fn strings(&mut self, key: &'static str) -> Vec<Value<String>> {
         let Some(value) = self.take_or_environment(key) else {
@@ -344,18 +360,19 @@ impl<'t> Section<'t> {
         if self.name.is_empty() {
             return written;
         }
-        let variable = format!(
-            "PORTCULLIS_{}__{}",
-            self.name.to_uppercase(),
-            key.to_uppercase()
-        );
-        match self.source.environment.get(&variable) {
+        match self.in_environment(key) {
             Some(value) => Some(Spanned::new(
                 self.span.clone(),
-                DeValue::String(value.clone().into()),
+                DeValue::String(value.into()),
             )),
             None => written,
         }
+    }
+
+    fn in_environment(&self, key: &str) -> Option<String> {
+        let (section, key) = (self.name.to_uppercase(), key.to_uppercase());
+        let variable = format!("PORTCULLIS_{section}__{key}");
+        self.source.environment.get(&variable).cloned()
     }
 
     fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'t>>> {

@@ -34,6 +34,78 @@ name = "llama-3.3-70b"
 backend = "demo"
 "#;
 
+#[test]
+fn production_says_how_long_records_are_kept() {
+    let production = GOOD
+        .replace("mode = \"development\"", "mode = \"production\"")
+        .replace(
+            "kind = \"demo\"",
+            "kind = \"openai\"\nbase_url = \"https://llama.agency.example/v1\"",
+        );
+    let problems = parse(&production, &[]).expect_err("no records");
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.message.contains("`[records]` is missing")),
+        "{problems:#?}"
+    );
+    let records = |schedule: &str| {
+        format!("{production}\n[records]\nschedule = \"{schedule}\"\nowner = \"Records Office\"\n")
+    };
+    let schedule = |text: &str| {
+        parse(text, &[])
+            .expect("a configuration")
+            .records
+            .expect("records")
+            .schedule
+    };
+    assert_eq!(schedule(&records("unscheduled")), None);
+    assert_eq!(
+        schedule(&records("GRS 5.2 item 020")).as_deref(),
+        Some("GRS 5.2 item 020")
+    );
+}
+
+#[test]
+fn a_route_can_have_an_audit_level_of_its_own() {
+    use audit::Op::{ChatCompletions, Models, Unknown};
+    let levels = |more: &str, environment: &[(&str, &str)]| {
+        let text = GOOD.replace("[audit]\n", &format!("[audit]\n{more}\n"));
+        let config = parse(&text, environment).expect("a configuration");
+        [ChatCompletions, Models, Unknown].map(|op| config.audit.level(op))
+    };
+    assert_eq!(levels("", &[]), [AuditLevel::RequestResponse; 3]);
+    assert_eq!(
+        levels("level = \"metadata\"", &[]),
+        [AuditLevel::Metadata; 3]
+    );
+    assert_eq!(
+        levels(
+            "level = \"request\"\nlevels = { chat_completions = \"full\" }",
+            &[]
+        ),
+        [AuditLevel::Full, AuditLevel::Request, AuditLevel::Request]
+    );
+    assert_eq!(
+        levels("", &[("PORTCULLIS_AUDIT__LEVEL", "full")]),
+        [AuditLevel::Full; 3]
+    );
+    problem_of(
+        "[audit]\n",
+        "[audit]\nlevel = \"ful\"\n",
+        20,
+        9,
+        "did you mean `full`?",
+    );
+    problem_of(
+        "[audit]\n",
+        "[audit]\nlevels.chat = \"full\"\n",
+        20,
+        8,
+        "chat_completions",
+    );
+}
+
 fn parse(text: &str, environment: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
     let environment = environment
         .iter()
@@ -197,6 +269,6 @@ fn a_body_is_never_larger_than_what_can_be_recorded_of_it() {
         "[limits]\nbody_bytes_max = 4194305\n[[backend]]",
         27,
         18,
-        "a quarter of `audit.segment_bytes`",
+        "fits into half of `audit.segment_bytes`",
     );
 }

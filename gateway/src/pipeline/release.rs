@@ -30,6 +30,8 @@ pub struct Screened {
     asked: Asked,
     screen: AnswerScreen,
     choices: BTreeMap<u32, Choice>,
+    /// What the model server said, channel by channel, as it said it.
+    said: BTreeMap<Channel, String>,
     usage: Option<Usage>,
     /// Judged while the status was held.
     waiting: Option<Step>,
@@ -159,6 +161,7 @@ pub async fn screened(
         asked,
         screen,
         choices: BTreeMap::new(),
+        said: BTreeMap::new(),
         usage: None,
         waiting: None,
         deadline,
@@ -209,6 +212,11 @@ impl Screened {
     /// Every check that ran on this answer so far.
     pub fn report(&self) -> Report {
         self.screen.report()
+    }
+
+    /// What the model server said so far, as it said it.
+    pub fn said(&self) -> &BTreeMap<Channel, String> {
+        &self.said
     }
 
     /// What the upstream said that nobody asked for.
@@ -302,6 +310,7 @@ impl Screened {
     }
 
     async fn push(&mut self, channel: Channel, text: &str) -> Result<String, Stop> {
+        self.said.entry(channel).or_default().push_str(text);
         let until = self.guard_deadline();
         let pushed = self.screen.push(channel, text, until).await;
         pushed

@@ -50,8 +50,8 @@ pub async fn prompt(
     trail: &mut Trail,
 ) -> Result<(Chat, Clearance), Refusal> {
     let mut chat = labelled.prompt.chat;
+    let found = texts::texts(&chat);
     let judged = {
-        let found = texts::texts(&chat);
         let until = deadline
             .instant()
             .min(tokio::time::Instant::now() + gw.guard_timeout);
@@ -71,8 +71,11 @@ pub async fn prompt(
     })?;
     trail.judged(&screening.report, screening.action);
     if screening.action == Action::Block {
+        trail.went_nowhere(&found);
         return Err(blocked(screening.report, permit));
     }
+    trail.masked(&found, &screening.rewritten);
+    drop(found);
     if texts::rewrite(&mut chat, screening.rewritten).is_none() {
         // What cannot be masked where it stands (a number in a schema, say) is blocked.
         return Err(blocked(screening.report, permit));

@@ -7,18 +7,25 @@
 use aws_lc_rs::digest::{self, Digest};
 use backends::{Chat, ResponseFormat, ToolChoice};
 use guardrails::{Origin, Span};
-use serde::Serialize;
 
-/// One guarded text, borrowed. As JSON, how it is kept: its path and itself.
-#[derive(Serialize)]
+/// One guarded text, borrowed.
 pub struct Text<'c> {
     /// Who it comes from.
-    #[serde(skip)]
     pub origin: Origin,
     /// Its contract path, such as `messages[3].content[0].text`.
     pub path: String,
     /// The text itself; JSON for schemas.
     pub text: std::borrow::Cow<'c, str>,
+}
+
+impl Text<'_> {
+    /// A copy of it, as it is kept in a sealed body.
+    pub fn to_kept(&self) -> audit::Text<'static> {
+        audit::Text {
+            at: self.path.clone().into(),
+            text: self.text.clone().into_owned().into(),
+        }
+    }
 }
 
 /// Every guarded text of a chat, in a fixed order.

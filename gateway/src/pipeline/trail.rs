@@ -21,6 +21,7 @@ use policy::{Denied, Permit, Policy};
 use uuid::Uuid;
 
 use crate::Gateway;
+use crate::config::AuditLevel;
 use crate::connections::Closed;
 use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
@@ -29,13 +30,14 @@ use crate::pipeline::ingest::{Dropped, Prompt};
 use crate::pipeline::release::{Ending, How, Piece, Screened};
 use crate::pipeline::route::{self, Route};
 use crate::pipeline::screen::Clearance;
+use crate::pipeline::texts;
 use crate::refusal::Refusal;
 use crate::reply::Described;
 
 mod bodies;
 mod entries;
 
-use bodies::Transcript;
+use bodies::{Kept, Transcript};
 
 /// One request's way through the log.
 pub struct Trail {
@@ -53,17 +55,17 @@ pub struct Trail {
 }
 
 /// How an admitted request ended.
-struct End {
+struct End<'r> {
     status: OutcomeStatus,
     /// The status that the client got; 0 if there was no client left.
     http: u16,
     code: Option<audit::Name>,
     /// What the model server said about its failure. Somebody else's words: sealed.
-    said: Option<audit::Body>,
+    said: Option<audit::Body<'r>>,
 }
 
-impl End {
-    fn well(status: OutcomeStatus, http: u16) -> End {
+impl<'r> End<'r> {
+    fn well(status: OutcomeStatus, http: u16) -> End<'r> {
         End {
             status,
             http,
@@ -72,13 +74,13 @@ impl End {
         }
     }
 
-    fn failed(refusal: &Refusal, told: &Described, http: u16) -> End {
+    fn failed(refusal: &'r Refusal, told: &Described, http: u16, kept: &Kept) -> End<'r> {
         let (status, code) = (entries::status(refusal), audit::Name::new(told.code));
         End {
             status,
             http,
             code,
-            said: bodies::said(refusal),
+            said: kept.said(refusal),
         }
     }
 }
@@ -123,6 +125,10 @@ struct Facts {
     upstream: Remarks,
     first_byte_ms: Option<u32>,
     ending: Option<OutcomeStatus>,
+    /// Texts of the prompt as they were, where they went nowhere, or went masked.
+    prompt_was: Vec<audit::Text<'static>>,
+    /// Texts of the answer as they were, where something in them was masked or held back.
+    answer_was: Vec<audit::Text<'static>>,
 }
 
 impl Trail {
@@ -173,6 +179,21 @@ impl Trail {
         if self.gw.models.contains(&prompt.chat.model) {
             self.facts.model = audit::Name::new(&prompt.chat.model);
         }
+        if self.kept().level == AuditLevel::Full {
+            self.went_nowhere(&texts::texts(&prompt.chat));
+        }
+    }
+
+    /// Notes the texts of a prompt of which nothing was sent.
+    pub fn went_nowhere(&mut self, texts: &[texts::Text<'_>]) {
+        self.facts.prompt_was = texts.iter().map(texts::Text::to_kept).collect();
+    }
+
+    /// Notes which texts of a prompt are sent masked: those for which `rewritten` has another.
+    pub fn masked(&mut self, texts: &[texts::Text<'_>], rewritten: &[Option<String>]) {
+        let masked = texts.iter().zip(rewritten);
+        let masked = masked.filter(|(_, rewritten)| rewritten.is_some());
+        self.facts.prompt_was = masked.map(|(text, _)| text.to_kept()).collect();
     }
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
@@ -208,7 +229,9 @@ impl Trail {
             return Err(lost());
         };
         let intent = self.facts.intent(permit, target).ok_or_else(lost)?;
-        let bodies = vec![bodies::request(chat, &self.facts.dropped)];
+        let was = std::mem::take(&mut self.facts.prompt_was);
+        let body = self.kept().request(chat, &self.facts.dropped, was);
+        let bodies = body.into_iter().collect();
         let written = reservation.intent(intent, bodies).await;
         let (receipt, pending) = written.map_err(Refusal::AuditUnavailable)?;
         self.place = Some(Place::Open(pending));
@@ -244,8 +267,12 @@ impl Trail {
 
     /// Notes what was checked on the answer so far, and what its upstream said that nobody asked for.
     pub fn note_checks(&mut self, screened: &Screened) {
-        self.facts.answer_checks = entries::checks(&screened.report());
+        let report = screened.report();
+        self.facts.answer_checks = entries::checks(&report);
         self.facts.upstream = screened.remarks();
+        if report.action() >= Action::Redact {
+            self.facts.answer_was = bodies::as_they_were(screened);
+        }
     }
 
     /// Notes what was checked on the answer, and how it ended.
@@ -285,7 +312,8 @@ impl Trail {
         } else {
             told.status.as_u16()
         };
-        self.finish(End::failed(refusal, &told, http)).await
+        let kept = self.kept();
+        self.finish(End::failed(refusal, &told, http, &kept)).await
     }
 
     /// Records a refusal: alone if nothing was sent upstream, else as the outcome of the intent.
@@ -303,7 +331,8 @@ impl Trail {
             }
             Some(Place::Open(pending)) => {
                 self.place = Some(Place::Open(pending));
-                let end = End::failed(refusal, told, told.status.as_u16());
+                let kept = self.kept();
+                let end = End::failed(refusal, told, told.status.as_u16(), &kept);
                 self.finish(end).await.map(|()| Recorded::Yes)
             }
             // The intent could not be made durable: its place is the log's own business now.
@@ -400,25 +429,28 @@ impl Trail {
         let Some(entry) = self.facts.refusal(refusal, told) else {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
-        let bodies = vec![bodies::refused(&self.facts)];
+        let was = std::mem::take(&mut self.facts.prompt_was);
+        let body = self.kept().refused(&self.facts, was);
+        let bodies = body.into_iter().collect();
         let written = reservation.refuse(entry, bodies).await;
         written
             .map(|_receipt| Recorded::Yes)
             .map_err(Refusal::AuditUnavailable)
     }
 
-    async fn finish(&mut self, end: End) -> Result<(), Refusal> {
+    async fn finish(&mut self, end: End<'_>) -> Result<(), Refusal> {
         let Some(Place::Open(pending)) = self.place.take() else {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
         let outcome = self.outcome(&end);
         let withheld = self.withheld();
-        let bodies = self.transcript.body().into_iter().chain(end.said).collect();
+        let shown = self.transcript.body(&self.kept(), &self.facts.answer_was);
+        let bodies = shown.into_iter().chain(end.said).collect();
         let written = pending.outcome_or(outcome, withheld, bodies).await;
         written.map(drop).map_err(Refusal::AuditUnavailable)
     }
 
-    fn outcome(&self, end: &End) -> Outcome {
+    fn outcome(&self, end: &End<'_>) -> Outcome {
         Outcome {
             http: end.http,
             code: end.code.clone(),
@@ -446,6 +478,14 @@ impl Trail {
                 http,
                 released_bytes: self.released_bytes,
             },
+        }
+    }
+
+    /// How much of what was said is kept.
+    fn kept(&self) -> Kept {
+        Kept {
+            level: self.gw.config.audit.level(self.facts.op),
+            tenant: self.facts.who.as_ref().map(|who| who.tenant.clone()),
         }
     }
 
@@ -478,8 +518,8 @@ impl Drop for Trail {
                     false => OutcomeStatus::ClientGone,
                 };
                 let outcome = self.outcome(&End::well(status, self.head_sent));
-                let bodies = self.transcript.body().into_iter().collect();
-                pending.abandon(outcome, bodies);
+                let shown = self.transcript.body(&self.kept(), &self.facts.answer_was);
+                pending.abandon(outcome, shown.into_iter().collect());
             }
         }
     }
@@ -519,6 +559,8 @@ impl Facts {
             upstream: Remarks::default(),
             first_byte_ms: None,
             ending: None,
+            prompt_was: Vec::new(),
+            answer_was: Vec::new(),
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use audit::{
     Body, Check, Clock as _, CredentialKind, Digest, Direction, DiskStorage, FieldPattern, Intent,
     Log, Name, Op, Origin, Outcome, OutcomeStatus, Pending, PolicyRef, Recipient, Recipients,
-    Refusal, RefusalKind, RequestId, Sealer, Settings, Signer, Source, Stage, SystemClock, Tokens,
-    Verdict, Who,
+    Refusal, RefusalKind, RequestId, Sealer, Settings, Signer, Source, Stage, SystemClock, Text,
+    Tokens, Verdict, Who,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -240,11 +240,18 @@ async fn request(log: &Log, n: u64, body_bytes: usize) {
         .unwrap();
 }
 
-fn bodies(direction: Direction, bytes: usize) -> Vec<Body> {
-    vec![Body {
-        direction,
-        plaintext: vec![b'x'; bytes],
-    }]
+/// Digits hardly compress, as far as the count of bytes goes.
+fn bodies(direction: Direction, bytes: usize) -> Vec<Body<'static>> {
+    let digits = (0_u64..).map(|n| (n * n * 2_654_435_761 % 1_000_003).to_string());
+    let text = Text {
+        at: "messages[0].content".into(),
+        text: digits
+            .flat_map(String::into_bytes)
+            .map(char::from)
+            .take(bytes)
+            .collect(),
+    };
+    vec![Body::new(direction, vec![text])]
 }
 
 fn name(text: &str) -> Name {

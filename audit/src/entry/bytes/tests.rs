@@ -13,6 +13,7 @@ fn body(dir: Direction) -> BodyRef {
         vol: u32::MAX,
         at: u64::MAX,
         len: u64::MAX,
+        original: Some(Digest([0x42; 32])),
     }
 }
 
@@ -154,6 +155,7 @@ fn an_entry_is_spelled_so() {
             vol: 0,
             at: 4096,
             len: 345,
+            original: None,
             ..body(Direction::Request)
         }],
         ..stored(Entry::Refusal(refusal(1)))

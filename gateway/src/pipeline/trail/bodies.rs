@@ -1,15 +1,17 @@
 //! The text that goes into the sealed bodies: what went upstream and downstream, after redaction, and what a refused
-//! caller wrote where an entry may not hold it.
+//! caller wrote where an entry may not hold it. How much of it is the audit level's affair.
 
-use audit::{Body, Direction};
+use audit::{Body, Direction, Original, Text};
 use backends::{Chat, TextField};
+use guardrails::{Channel, Field};
 use serde::Serialize;
 use serde_json::json;
 
 use super::Facts;
+use crate::config::AuditLevel;
 use crate::pipeline::ingest::Dropped;
-use crate::pipeline::release::Piece;
-use crate::pipeline::texts::{self, Text};
+use crate::pipeline::release::{Piece, Screened};
+use crate::pipeline::texts;
 use crate::refusal::Refusal;
 
 /// Pieces that were shown, or are about to be.
@@ -57,112 +59,185 @@ impl Transcript {
         self.pieces.iter().map(|piece| bytes(piece) as u64).sum()
     }
 
-    /// The sealed body; none if nothing was shown.
-    pub(super) fn body(&self) -> Option<Body> {
-        if self.pieces.is_empty() {
+    /// The sealed body; none if there is nothing to say. `was` are the texts as the model server sent them, if
+    /// something in them was masked or held back.
+    pub(super) fn body<'t>(&'t self, kept: &Kept, was: &'t [Text<'static>]) -> Option<Body<'t>> {
+        let mut said = Said::default();
+        self.pieces.iter().for_each(|piece| said.add(piece));
+        let same = |was: &&Text<'_>| said.texts.iter().any(|text| text == *was);
+        let original: Vec<_> = was.iter().filter(|was| !same(was)).cloned().collect();
+        if self.pieces.is_empty() && original.is_empty() {
             return None;
         }
-        let shown = Answered {
-            answer: self.pieces.iter().map(Shown::of).collect(),
-        };
-        Some(body(Direction::Response, &shown))
+        let head = json!({ "finish": said.finish });
+        kept.body(Direction::Response, &head, said.texts, original)
     }
 }
 
+/// An answer as it is kept: each text in one piece, whatever windows it went out in.
+#[derive(Default)]
+struct Said<'p> {
+    texts: Vec<Text<'p>>,
+    finish: Vec<Finished>,
+}
+
+/// How a choice ended.
 #[derive(Serialize)]
-struct Answered<'p> {
-    answer: Vec<Shown<'p>>,
-}
-
-/// A piece as it is kept.
-#[derive(Default, Serialize)]
-struct Shown<'p> {
+struct Finished {
     choice: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'p str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<&'p str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'p str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool: Option<&'p str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'p str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finish_reason: Option<&'static str>,
+    reason: &'static str,
 }
 
-impl Shown<'_> {
-    fn of(piece: &Piece) -> Shown<'_> {
-        let mut shown = Shown {
-            choice: piece.choice(),
-            ..Shown::default()
-        };
+impl<'p> Said<'p> {
+    fn add(&mut self, piece: &'p Piece) {
         match piece {
-            Piece::Text { field, text, .. } => {
-                let place = match field {
-                    TextField::Content => &mut shown.content,
-                    TextField::Reasoning => &mut shown.reasoning_content,
-                    TextField::Refusal => &mut shown.refusal,
-                };
-                *place = Some(text);
-            }
+            Piece::Text {
+                choice,
+                field,
+                text,
+            } => self.say(text_at(*choice, *field), text),
             Piece::ToolCall {
-                name, arguments, ..
+                choice,
+                index,
+                name,
+                arguments,
             } => {
-                shown.tool = Some(name);
-                shown.arguments = Some(arguments);
+                self.say(call_at(*choice, *index, "name"), name);
+                self.say(call_at(*choice, *index, "arguments"), arguments);
             }
-            Piece::Finish { reason, .. } => shown.finish_reason = Some(reason.as_str()),
+            Piece::Finish { choice, reason } => self.finish.push(Finished {
+                choice: *choice,
+                reason: reason.as_str(),
+            }),
         }
-        shown
+    }
+
+    fn say(&mut self, at: String, more: &'p str) {
+        match self.texts.iter_mut().find(|text| text.at == at) {
+            Some(text) => text.text.to_mut().push_str(more),
+            None => self.texts.push(Text {
+                at: at.into(),
+                text: more.into(),
+            }),
+        }
     }
 }
 
-/// What goes upstream: every text of the chat with its path.
-pub(super) fn request(chat: &Chat, dropped: &Dropped) -> Body {
-    #[derive(Serialize)]
-    struct Asked<'c> {
-        model: &'c str,
-        texts: Vec<Text<'c>>,
-        dropped: &'c [String],
-    }
-    let asked = Asked {
-        model: &chat.model,
-        texts: texts::texts(chat),
-        dropped: &dropped.names,
+/// Where a text of an answer stands.
+fn text_at(choice: u32, field: TextField) -> String {
+    let field = match field {
+        TextField::Content => "content",
+        TextField::Reasoning => "reasoning_content",
+        TextField::Refusal => "refusal",
     };
-    body(Direction::Request, &asked)
+    format!("choices[{choice}].{field}")
 }
 
-/// Strings, numbers and lists of them: nothing that JSON could not hold.
-fn body(direction: Direction, content: &impl Serialize) -> Body {
-    Body {
-        direction,
-        plaintext: serde_json::to_vec(content).unwrap_or_default(),
-    }
+/// Where a part of a tool call of an answer stands.
+fn call_at(choice: u32, call: u32, part: &str) -> String {
+    format!("choices[{choice}].tool_calls[{call}].function.{part}")
 }
 
-/// What a refused caller wrote that has no place in an entry.
-pub(super) fn refused(facts: &Facts) -> Body {
-    let cut = |text: &str| text.chars().take(TYPED_CHARS_MAX).collect::<String>();
-    let typed = json!({
-        "method": cut(&facts.method),
-        "url": cut(&facts.path),
-        "model": facts.model_asked.as_deref().map(cut),
-        "dropped": facts.dropped.names,
-    });
-    body(Direction::Request, &typed)
-}
-
-/// What the model server said about its failure.
-pub(super) fn said(refusal: &Refusal) -> Option<Body> {
-    let Refusal::Upstream(error) = refusal else {
-        return None;
+/// The texts of an answer as the model server sent them.
+pub(super) fn as_they_were(screened: &Screened) -> Vec<Text<'static>> {
+    let text = |(channel, text): (&Channel, &String)| {
+        let Channel { choice, field } = *channel;
+        let at = match field {
+            Field::Content => text_at(choice, TextField::Content),
+            Field::Reasoning => text_at(choice, TextField::Reasoning),
+            Field::Refusal => text_at(choice, TextField::Refusal),
+            Field::ToolName(call) => call_at(choice, call, "name"),
+            Field::ToolArguments(call) => call_at(choice, call, "arguments"),
+        };
+        Text {
+            at: at.into(),
+            text: text.clone().into(),
+        }
     };
-    let words = error.detail();
-    let said = || json!({ "upstream_said": words.expose() });
-    (!words.is_empty()).then(|| body(Direction::Response, &said()))
+    screened.said().iter().map(text).collect()
+}
+
+/// What is kept of a request: by the audit level of its route.
+pub(super) struct Kept {
+    /// The level.
+    pub(super) level: AuditLevel,
+    /// Whose texts they are.
+    pub(super) tenant: Option<audit::Name>,
+}
+
+impl Kept {
+    /// What goes upstream: every text of the chat with its place. `was` are the texts that were masked, as they were.
+    pub(super) fn request<'c>(
+        &self,
+        chat: &'c Chat,
+        dropped: &Dropped,
+        was: Vec<Text<'static>>,
+    ) -> Option<Body<'c>> {
+        let head = json!({ "model": chat.model, "dropped": dropped.names });
+        let texts = texts::texts(chat).into_iter().map(|text| Text {
+            at: text.path.into(),
+            text: text.text,
+        });
+        self.body(Direction::Request, &head, texts.collect(), was)
+    }
+
+    /// What a refused caller wrote that has no place in an entry. Nothing of it went anywhere: its texts, as far as
+    /// they were read, are `was`.
+    pub(super) fn refused(&self, facts: &Facts, was: Vec<Text<'static>>) -> Option<Body<'static>> {
+        let cut = |text: &str| text.chars().take(TYPED_CHARS_MAX).collect::<String>();
+        let head = json!({
+            "method": cut(&facts.method),
+            "url": cut(&facts.path),
+            "model": facts.model_asked.as_deref().map(cut),
+            "dropped": facts.dropped.names,
+        });
+        self.body(Direction::Request, &head, Vec::new(), was)
+    }
+
+    /// What the model server said about its failure.
+    pub(super) fn said<'r>(&self, refusal: &'r Refusal) -> Option<Body<'r>> {
+        let Refusal::Upstream(error) = refusal else {
+            return None;
+        };
+        let words = error.detail();
+        if words.is_empty() {
+            return None;
+        }
+        let said = Text {
+            at: "upstream_error".into(),
+            text: words.expose().into(),
+        };
+        self.body(Direction::Response, &json!({}), vec![said], Vec::new())
+    }
+
+    /// `None` where the level keeps nothing of this way.
+    fn body<'t>(
+        &self,
+        direction: Direction,
+        head: &serde_json::Value,
+        texts: Vec<Text<'t>>,
+        was: Vec<Text<'static>>,
+    ) -> Option<Body<'t>> {
+        let least = match direction {
+            Direction::Request => AuditLevel::Request,
+            Direction::Response => AuditLevel::RequestResponse,
+        };
+        if self.level < least {
+            return None;
+        }
+        let original = match (was.is_empty(), self.level) {
+            (true, _) => None,
+            (false, AuditLevel::Full) => Some(Original::Kept(was)),
+            (false, _) => Some(Original::Committed(was)),
+        };
+        Some(Body {
+            direction,
+            tenant: self.tenant.clone(),
+            head: serde_json::to_vec(head).unwrap_or_default().into(),
+            texts,
+            original,
+        })
+    }
 }
 
 /// Of each thing a refused caller wrote, this much is kept.

@@ -4,21 +4,25 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use audit::{
     Action, Body, Check, CredentialKind, Digest, Direction, EntryIndex, FieldPattern, Intent, Name,
-    Op, Outcome, OutcomeStatus, PolicyRef, RequestId, Source, Stage, Tokens, Verdict, Who,
+    Op, Outcome, OutcomeStatus, PolicyRef, RequestId, Source, Stage, Text, Tokens, Verdict, Who,
 };
 
 use crate::Failed;
 
 /// A body of so many bytes, or none.
-pub(crate) fn body(direction: Direction, bytes: usize) -> Vec<Body> {
+pub(crate) fn body(direction: Direction, bytes: usize) -> Vec<Body<'static>> {
+    let text = Text {
+        at: "messages[0].content".into(),
+        text: PROSE.chars().cycle().take(bytes).collect(),
+    };
     match bytes {
         0 => Vec::new(),
-        _ => vec![Body {
-            direction,
-            plaintext: vec![b'x'; bytes],
-        }],
+        _ => vec![Body::new(direction, vec![text])],
     }
 }
+
+const PROSE: &str = "The committee met on Tuesday and heard three witnesses, two of whom had been at the harbour \
+    that night; a fourth had written to say that she could not come before the ninth, and asked to be excused. ";
 
 /// An id for the `n`th request of a caller.
 pub(crate) fn request(caller: u64, n: u64) -> RequestId {
