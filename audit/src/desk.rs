@@ -38,7 +38,8 @@ use crate::entry::{
 use crate::log::{Pending, Receipt, Unavailable, Withheld};
 use crate::seal::{EpochKey, SealedBody};
 use crate::settings::Settings;
-use crate::storage::File;
+use crate::space::Space;
+use crate::storage::{File, Room};
 use crate::wal::{self, COMMIT_BYTES, SLOT};
 
 /// Space that no caller is granted: the log's own entries (`boot`, `key.epoch`, `audit.degraded`,
@@ -116,6 +117,9 @@ pub(crate) struct Desk {
     /// Whether publishing, or making spares, fails at present.
     pub(crate) publishing_fails: bool,
     pub(crate) supply_fails: bool,
+    /// How full the disk is, and what is left of it.
+    pub(crate) space: Space,
+    pub(crate) room: Room,
 }
 
 /// The log's life.
@@ -424,17 +428,22 @@ impl Shared {
     /// A place for an intent or refusal and its outcome, with space for both, or the reason why
     /// there is none. Refusals for want of a record are counted, and the count becomes an entry.
     pub(crate) fn reserve(self: &Arc<Self>) -> Result<Place, Unavailable> {
-        self.grant(|desk, want| desk.refuse(want, self.clock.now()))
+        let room = |desk: &Desk| desk.space < Space::Spent;
+        self.grant(room, |desk, want| desk.refuse(want, self.clock.now()))
     }
 
     /// A place for one entry without a request: nobody is refused for want of it.
     pub(crate) fn reserve_one(self: &Arc<Self>) -> Result<Place, Unavailable> {
-        let mut place = self.grant(|_, _| {})?;
+        let mut place = self.grant(|_| true, |_, _| {})?;
         drop(place.split_first());
         Ok(place)
     }
 
-    fn grant(self: &Arc<Self>, note: impl FnOnce(&mut Desk, Reason)) -> Result<Place, Unavailable> {
+    fn grant(
+        self: &Arc<Self>,
+        room: impl FnOnce(&Desk) -> bool,
+        note: impl FnOnce(&mut Desk, Reason),
+    ) -> Result<Place, Unavailable> {
         let charge = 2 * SLOT;
         let mut desk = self.desk();
         let want = if desk.phase != Phase::Serving {
@@ -445,7 +454,7 @@ impl Shared {
             episode.reason
         } else if desk.places >= self.settings.queue_max {
             return Err(Unavailable::Overloaded);
-        } else if !desk.covers(charge) {
+        } else if !desk.covers(charge) || !room(&desk) {
             Reason::Full
         } else {
             desk.places += 1;
@@ -693,6 +702,8 @@ impl Desk {
             refused: 0,
             publishing_fails: false,
             supply_fails: false,
+            space: Space::Plenty,
+            room: Room::ENDLESS,
         }
     }
 
@@ -727,6 +738,14 @@ impl Desk {
         self.end_want();
     }
 
+    /// Notes how much room the disk has; the step of the ladder that it was on before.
+    pub(crate) fn measure(&mut self, room: Room) -> Space {
+        self.room = room;
+        let before = std::mem::replace(&mut self.space, Space::of(room));
+        self.end_want();
+        before
+    }
+
     fn refuse(&mut self, reason: Reason, now: u64) {
         self.refused += 1;
         let begins = self.episode.is_none();
@@ -746,7 +765,7 @@ impl Desk {
     /// Ends a time of refusals for want of space, once half a segment can be granted again. (A
     /// single place would be gone at once, and every request would write two entries about it.)
     pub(crate) fn end_want(&mut self) {
-        let over = self.covers(self.usable / 2);
+        let over = self.covers(self.usable / 2) && self.space < Space::Spent;
         if over
             && self
                 .episode

@@ -180,6 +180,16 @@ pub struct Document {
     pub original: Vec<Text<'static>>,
 }
 
+impl Document {
+    /// Bytes of head and texts.
+    pub fn bytes(&self) -> u64 {
+        let texts = self.texts.iter().chain(&self.original);
+        let texts: usize = texts.map(|text| text.text.len()).sum();
+        let head = serde_json::to_vec(&self.head).map_or(0, |head| head.len());
+        (texts + head) as u64
+    }
+}
+
 /// A document as it is sealed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -26,10 +26,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 mod bytes;
+mod officers;
 mod words;
 
 pub(crate) use bytes::{Envelope, Payload, Peek, compose, peek};
 pub use bytes::{NotAnEntry, StoredEntry, parse};
+pub use officers::{Export, Hold, HoldAct, Review, ReviewAct};
 pub(crate) use words::unhex;
 pub use words::{
     Digest, EntryIndex, FieldPath, FieldPattern, NAME_BYTES_MAX, Name, NotAWord, RequestId, Tag,
@@ -517,6 +519,12 @@ pub enum Event {
     LibraryLoad(LibraryLoad),
     /// `conn.summary`: connections that never became a request.
     ConnSummary(ConnSummary),
+    /// `review`: somebody looked at what an entry is about.
+    Review(Review),
+    /// `hold`: a stretch of the log must be kept.
+    Hold(Hold),
+    /// `export`: a part of the log was handed out.
+    Export(Export),
 }
 
 /// The gateway began to serve.

@@ -7,6 +7,7 @@
 //! | `log` | what callers see: reserve, intent, outcome; exactly one outcome for each intent |
 //! | `entry` | what may be written, its exact bytes, the strict way back |
 //! | `desk` | the queue, the places, the space: what callers and threads share |
+//! | `space` | what is said and refused as the disk fills up |
 //! | `sequencer` | **the commit protocol**: the one thread that writes. Start reading here |
 //! | `wal` | the write-ahead log's bytes |
 //! | `storekeeper` | spare segments, made ahead of need |
@@ -17,6 +18,7 @@
 //! | `merkle`, `tiles`, `proof` | the RFC 6962 tree and its C2SP layout |
 //! | `document` | what a sealed body says, and which texts it need not repeat |
 //! | `checkpoint`, `seal`, `keyfile` | signatures, sealed bodies, keys |
+//! | `drill` | whether old bodies still open |
 //! | `rewrap` | epoch keys sealed again when the officers change |
 //! | `storage`, `clock` | the seams: disk and time, and their fakes |
 //!
@@ -57,6 +59,7 @@ mod clock;
 mod content;
 mod desk;
 mod document;
+mod drill;
 pub mod entry;
 mod examine;
 #[cfg(test)]
@@ -76,6 +79,7 @@ mod sequencer;
 mod settings;
 #[cfg(test)]
 mod simulation;
+mod space;
 mod storage;
 mod storekeeper;
 mod survey;
@@ -90,11 +94,13 @@ pub use archive::{BodyError, Entries, entries, open_body};
 pub use checkpoint::{BadCheckpoint, Checkpoint, KeyError, Origin, Signer, VerifyKey};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use document::{Body, Document, Original, Text};
+pub use drill::{Drawn, DrillError, drill};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
-    FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Intent, LabelScore, LibraryLoad, Name, Op,
-    Outcome, OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason, Refusal, RefusalKind,
-    RequestId, SCORES_MAX, Served, Source, Stage, Start, Tokens, Verdict, Who,
+    Export, FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Hold, HoldAct, Intent, LabelScore,
+    LibraryLoad, Name, Op, Outcome, OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason,
+    Refusal, RefusalKind, RequestId, Review, ReviewAct, SCORES_MAX, Served, Source, Stage, Start,
+    Tokens, Verdict, Who,
 };
 pub use examine::{Examination, Fitness, examine};
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable, Withheld};
@@ -110,7 +116,8 @@ pub use seal::{
     SEALING_BYTES, Sealer, Unopened,
 };
 pub use settings::Settings;
-pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Storage};
+pub use space::Space;
+pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Room, Storage};
 pub use survey::{Survey, survey};
 pub use tail::{Damage, DamageKind};
 pub use verify::{Proof, VerifyOptions, verify};

@@ -37,7 +37,8 @@ use crate::entry::{
 use crate::recover::{self, OpenError, Parts, Recovery};
 use crate::seal::{SealedBody, Sealer};
 use crate::settings::Settings;
-use crate::storage::Storage;
+use crate::space::Space;
+use crate::storage::{Room, Storage};
 use crate::wal::SLOT;
 
 /// An open log. Clones are the same log: [`Log::close`] ends it for all of them, and so does
@@ -137,10 +138,14 @@ pub struct Status {
     pub places: usize,
     /// Bytes that could still be reserved.
     pub grantable_bytes: u64,
+    /// How full the log's disk is.
+    pub space: Space,
+    /// What is left of it.
+    pub room: Room,
     /// Requests refused for want of a record since the log was opened.
     pub refused: u64,
     /// Whether someone should look: requests are refused, a commit takes longer than
-    /// `commit_alarm`, or publishing or preallocating fails.
+    /// `commit_alarm`, publishing or preallocating fails, or the disk is nearly full.
     pub alarm: bool,
 }
 
@@ -687,8 +692,11 @@ impl Shared {
             queue_depth: desk.queue.len(),
             places: desk.places,
             grantable_bytes: desk.grantable(),
+            space: desk.space,
+            room: desk.room,
             refused: desk.refused,
             alarm: fails
+                || desk.space >= Space::Short
                 || busy > self.settings.commit_alarm
                 || matches!(state, State::Degraded(_)),
         }

@@ -523,6 +523,7 @@ fn begin(
     let mut sequencer = Sequencer::new(Arc::clone(&shared), boot, tip, state.open);
     let mut storekeeper = Storekeeper::new(Arc::clone(&shared), Arc::clone(&storage));
     let mut rest = first;
+    storekeeper.look_at_the_disk();
     loop {
         storekeeper.supply()?;
         if sequencer.write_all(rest) {

@@ -94,6 +94,15 @@ pub trait Storage: Send + Sync + 'static {
     /// See the module: after an error nothing is settled.
     fn sync_files(&self, root: &Path, files: &[PathBuf]) -> io::Result<()>;
 
+    /// How much room the file system of a folder has. A storage that knows of no bound has no end of
+    /// it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn room(&self, _dir: &Path) -> io::Result<Room> {
+        Ok(Room::ENDLESS)
+    }
+
     /// The whole content of a file.
     ///
     /// # Errors
@@ -116,6 +125,23 @@ pub trait Storage: Send + Sync + 'static {
         file.read_exact_at(&mut content, 0)?;
         Ok(content)
     }
+}
+
+/// The bytes of a file system: those that are left to us, and all that are or could be in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// What is left.
+    pub free: u64,
+    /// What is left and what is used.
+    pub total: u64,
+}
+
+impl Room {
+    /// No end of it.
+    pub const ENDLESS: Room = Room {
+        free: u64::MAX,
+        total: u64::MAX,
+    };
 }
 
 /// An open file. Offsets and lengths are in bytes.

@@ -1,4 +1,5 @@
-//! Makes spare segments ahead of need, so that the sequencer never makes a file.
+//! Makes spare segments ahead of need, so that the sequencer never makes a file; and watches the disk
+//! fill up ([`space`](crate::space)).
 //!
 //! A spare is a file of [`Settings::segment_bytes`](crate::Settings) zeros, written out and flushed,
 //! with its name synced. Zeros rather than `fallocate`: blocks that were only reserved must be
@@ -14,12 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::desk::{Phase, Shared, Spare};
+use crate::space::Space;
 use crate::storage::{File, Storage};
 
 /// How often a failed attempt is repeated.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
-/// How often to look around without being woken.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often to look around without being woken: as often as a busy log can fill a segment.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Zeros between two flushes: more would make commits wait behind them on the device.
 const PIECE: usize = 1024 * 1024;
 
@@ -37,6 +39,7 @@ impl Storekeeper {
     /// Works until the log is closed.
     pub(crate) fn run(mut self) {
         loop {
+            self.look_at_the_disk();
             let failed = self.supply().is_err();
             let phase = self.shared.desk().phase;
             match phase {
@@ -46,6 +49,31 @@ impl Storekeeper {
                     .shared
                     .wait_for_chore(LOOK_EVERY, |desk| desk.wants_spare()),
             }
+        }
+    }
+
+    /// Tells the desk how much room there is; says so when that has become another step of the ladder.
+    pub(crate) fn look_at_the_disk(&self) {
+        let Ok(room) = self.storage.room(&self.shared.settings.dir) else {
+            return; // what was known before is the best that is known
+        };
+        let mut desk = self.shared.desk();
+        let before = desk.measure(room);
+        let space = desk.space;
+        drop(desk);
+        if space == before {
+            return;
+        }
+        self.shared.wake_all();
+        let free_mib = room.free >> 20;
+        match space {
+            Space::Plenty => tracing::info!(free_mib, "the audit log's disk has room again"),
+            Space::Low => tracing::warn!(free_mib, "the audit log's disk is filling up"),
+            Space::Short => tracing::error!(free_mib, "the audit log's disk is nearly full"),
+            Space::Spent => tracing::error!(
+                free_mib,
+                "the audit log's disk is all but full: no new request is taken"
+            ),
         }
     }
 

@@ -439,6 +439,14 @@ TYPES = {
     "conn.summary": entry_type(
         "listener reason prefix bits count seconds", listener=NAME, reason=NAME, prefix=address,
         bits=number(8), count=U64, seconds=U32),
+    "review": entry_type(
+        "by act entry verdict?", by=NAME, act=word("opened", "labelled", "signed"), entry=U64, verdict=NAME),
+    "hold": entry_type(
+        "by with? act hold from to", by=NAME, act=word("placed", "released"), hold=NAME,
+        **{"with": NAME, "from": U64, "to": U64}),
+    "export": entry_type(
+        "by from to entries bodies digest", by=NAME, entries=U64, bodies=U64, digest=DIGEST,
+        **{"from": U64, "to": U64}),
     "boot": entry_type(
         "origin format found clean torn_bytes open", origin=NAME, format=U32, found=U64, clean=BOOL,
         torn_bytes=U64, open=U32),

@@ -12,6 +12,10 @@ use prometheus_client::registry::Registry;
 
 use crate::reply::Described;
 
+mod log;
+
+use log::LogGauges;
+
 /// The gateway's metrics.
 pub struct Metrics {
     registry: Registry,
@@ -23,10 +27,7 @@ pub struct Metrics {
     pub seconds: Histogram,
     /// From the first byte in to the first byte out.
     pub first_byte_seconds: Histogram,
-    audit_tree_size: Gauge,
-    audit_degraded: Gauge,
-    audit_flushes: Gauge,
-    audit_flush_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    log: LogGauges,
     tasks: Gauge<i64, AtomicI64>,
 }
 
@@ -49,9 +50,6 @@ impl Metrics {
         let (in_flight, tasks) = (Gauge::default(), Gauge::default());
         let seconds = Histogram::new(REQUEST_BUCKETS);
         let first_byte_seconds = Histogram::new(REQUEST_BUCKETS);
-        let (audit_tree_size, audit_degraded, audit_flushes) =
-            (Gauge::default(), Gauge::default(), Gauge::default());
-        let audit_flush_seconds = Gauge::default();
         registry.register(
             "requests",
             "Requests that ended, by decision and code",
@@ -72,26 +70,7 @@ impl Metrics {
             "From the first byte in to the first out",
             first_byte_seconds.clone(),
         );
-        registry.register(
-            "audit_tree_size",
-            "Entries that are durable",
-            Gauge::clone(&audit_tree_size),
-        );
-        registry.register(
-            "audit_degraded",
-            "1 while the log cannot be written",
-            Gauge::clone(&audit_degraded),
-        );
-        registry.register(
-            "audit_flushes",
-            "Flushes of the log since start",
-            Gauge::clone(&audit_flushes),
-        );
-        registry.register(
-            "audit_flush_mean_seconds",
-            "Mean time of a flush",
-            Gauge::clone(&audit_flush_seconds),
-        );
+        let log = LogGauges::register(&mut registry);
         registry.register(
             "tasks",
             "Connections and streams being served",
@@ -106,10 +85,7 @@ impl Metrics {
             in_flight,
             seconds,
             first_byte_seconds,
-            audit_tree_size,
-            audit_degraded,
-            audit_flushes,
-            audit_flush_seconds,
+            log,
             tasks,
         }
     }
@@ -136,13 +112,7 @@ impl Metrics {
 
     /// The text of `/metrics`, with the log's and the tasks' state as of now.
     pub fn render(&self, audit: &audit::Status, tasks: usize) -> String {
-        self.audit_tree_size
-            .set(i64::try_from(audit.tree_size).unwrap_or(i64::MAX));
-        self.audit_degraded
-            .set(i64::from(audit.state != audit::State::Serving));
-        self.audit_flushes
-            .set(i64::try_from(audit.flushes).unwrap_or(i64::MAX));
-        self.audit_flush_seconds.set(audit.mean_flush.as_secs_f64());
+        self.log.set(audit);
         self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing into a string does not fail.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use audit::{DiskStorage, Fault, FaultyStorage, Storage};
 use serde_json::json;
-use tests::gateway_under_test::{CHAT, question};
+use tests::gateway_under_test::{CHAT, babble, question};
 use tests::{AuditLog, FakeLlama, Reply, Script, TestGateway, Witness, beside, until, within};
 
 const ME: &str = "svc:benefits-app";
@@ -223,10 +223,9 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let (gateway, faults) = TestGateway::new().backend(&llama).failing_on_command();
     let gateway = gateway.start().await;
     faults.set(Fault::NoSpace);
-    let long = "All work and no play makes a long prompt. ".repeat(3000);
     let mut replies = Vec::new();
-    for _ in 0..200 {
-        replies.push(gateway.chat(ME, &long).await);
+    for n in 0..200 {
+        replies.push(gateway.chat(ME, &babble(20_000, n)).await);
         if replies.last().unwrap().status() != 200 {
             break;
         }
@@ -243,7 +242,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     assert_eq!(gateway.admin_get("/readyz").await.0, 503);
     faults.clear();
     works_again(&gateway).await;
-    replies.push(gateway.chat(ME, &long).await);
+    replies.push(gateway.chat(ME, &babble(20_000, 999)).await);
     assert_eq!(replies.last().unwrap().status(), 200);
     let log = gateway.stop().await;
     assert_told_truly(&log, &replies);

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use http::Method;
+use serde_json::json;
+
 use crate::portcullis::Folder;
 use crate::within;
 
@@ -41,6 +44,58 @@ async fn what_was_sealed_to_one_officer_is_sealed_again_to_the_next() {
     assert!(opens("next") && !opens("certs"));
     let again = folder.succeeds(&rewrap_by_next(&rewrap));
     assert!(again.starts_with("0 epoch keys"), "{again}");
+}
+
+/// The key in the safe opens what was said years ago: or it is found out today that it does not.
+#[tokio::test]
+async fn a_drill_opens_old_bodies_and_says_what_does_not_open() {
+    let folder = Folder::new();
+    let serving = folder.serve().await;
+    let client = serving.client();
+    let messages = json!([{ "role": "user", "content": "Hello" }]);
+    let body = json!({ "model": "llama-3.3-70b", "messages": messages }).to_string();
+    let (path, key) = ("/v1/chat/completions", Some(serving.key()));
+    let reply = client
+        .send(client.request(Method::POST, path, key, &body))
+        .await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    serving.stop().await;
+    let drill = |key: &'static str, certificate: &'static str| {
+        let files = [
+            "--key",
+            key,
+            "--certificate",
+            certificate,
+            "--metrics",
+            "drill.prom",
+        ];
+        [&["audit", "drill", "log"], &files[..]].concat()
+    };
+    let said = folder.succeeds(&drill("certs/recovery.key", "certs/recovery.pem"));
+    assert!(said.ends_with("all 2 open\n"), "{said}");
+    let metrics = std::fs::read_to_string(folder.path().join("drill.prom")).unwrap();
+    assert!(
+        metrics.contains("\nportcullis_audit_drill_bodies 2\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nportcullis_audit_drill_failed 0\n"),
+        "{metrics}"
+    );
+
+    folder.succeeds(&["certs", "dev", "--dir", "next"]);
+    let output = folder.run(&drill("next/officer.key", "next/officer.pem"));
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("does not open: not sealed to this recipient"),
+        "{said}"
+    );
+    let metrics = std::fs::read_to_string(folder.path().join("drill.prom")).unwrap();
+    assert!(
+        metrics.contains("\nportcullis_audit_drill_failed 2\n"),
+        "{metrics}"
+    );
 }
 
 fn rewrap_by_next<'a>(rewrap: &[&'a str]) -> Vec<&'a str> {

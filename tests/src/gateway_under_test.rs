@@ -344,6 +344,19 @@ impl TestGatewayBuilder {
     }
 }
 
+/// So many words that no other prompt has: what is recorded of them is nearly as long as they are.
+pub fn babble(words: usize, seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + (state % 26) as u8)
+    };
+    let word = |_| (0..5).map(|_| letter()).chain([' ']).collect::<String>();
+    (0..words).map(word).collect()
+}
+
 /// A request for the general model with one user message.
 pub fn question(text: &str) -> Value {
     json!({ "model": "llama-3.3-70b", "messages": [{ "role": "user", "content": text }] })

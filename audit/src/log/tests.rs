@@ -711,3 +711,45 @@ fn the_faults_are_shared_by_their_clones() {
     faults.clone().set(Fault::Hang);
     faults.clear();
 }
+
+/// At 95 % of the disk no new request is taken, while those in flight end as they should.
+#[tokio::test]
+async fn a_disk_that_fills_up_is_climbed_step_by_step() {
+    let bench = Bench::new();
+    let (log, faults) = bench.open_faulty();
+    let step = async |percent, space| {
+        faults.set(Fault::Filling(percent));
+        until("it has looked", || log.status().space == space).await;
+        log.status()
+    };
+    assert_eq!(
+        (step(74, Space::Plenty).await.alarm, log.status().state),
+        (false, State::Serving)
+    );
+    assert!(!step(75, Space::Low).await.alarm);
+    let status = step(90, Space::Short).await;
+    assert_eq!((status.alarm, status.state), (true, State::Serving));
+    let duty = begin(&log, 1).await.expect("durable");
+    step(95, Space::Spent).await;
+    assert_eq!(log.reserve().await.err(), Some(Unavailable::Full));
+    let ended = duty
+        .outcome(outcome(1), body(Direction::Response, 2_000))
+        .await;
+    let _receipt = ended.expect("what is in flight has its space");
+    step(94, Space::Short).await;
+    until("it serves again", || log.status().state == State::Serving).await;
+    let duty = begin(&log, 2).await.expect("durable");
+    let _receipt = duty.outcome(outcome(2), Vec::new()).await.expect("durable");
+    log.close().await;
+    let kinds: Vec<_> = bench
+        .entries()
+        .iter()
+        .map(|stored| stored.entry.kind())
+        .collect();
+    let told: Vec<_> = kinds
+        .iter()
+        .filter(|kind| kind.starts_with("audit."))
+        .collect();
+    assert_eq!(told, [&"audit.degraded", &"audit.restored"]);
+    assert_eq!(bench.verify().omitted, 0, "bodies too");
+}

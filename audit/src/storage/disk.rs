@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{File, Storage};
+use super::{File, Room, Storage};
 
 /// The real file system. Files are for the owner alone (0600, folders 0700).
 ///
@@ -130,6 +130,17 @@ impl Storage for DiskStorage {
         }
         found.sort();
         Ok(found)
+    }
+
+    fn room(&self, dir: &Path) -> io::Result<Room> {
+        let system = rustix::fs::statvfs(dir)?;
+        // As `df` counts: what is kept for the superuser is neither used nor left to us.
+        let used = system.f_blocks.saturating_sub(system.f_bfree);
+        let bytes = |blocks: u64| blocks.saturating_mul(system.f_frsize);
+        Ok(Room {
+            free: bytes(system.f_bavail),
+            total: bytes(used.saturating_add(system.f_bavail)),
+        })
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{File, Storage};
+use super::{File, Room, Storage};
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,8 @@ pub enum Fault {
     SyncError,
     /// The disk is full: making and growing files fails, overwriting does not.
     NoSpace,
+    /// The disk says that so many percent of its 1 GiB are used. Everything works.
+    Filling(u8),
     /// Writes and syncs take this much longer.
     Slow(Duration),
     /// Writes and syncs do not return until the fault is cleared.
@@ -142,6 +144,7 @@ impl Fault {
             Fault::SyncError | Fault::LyingSync => operation == Operation::Sync,
             Fault::NoSpace => operation == Operation::Grow,
             Fault::Slow(_) | Fault::Hang => true,
+            Fault::Filling(_) => false, // asked for, not struck by
         }
     }
 }
@@ -216,6 +219,16 @@ impl Storage for FaultyStorage {
 
     fn files(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         self.inner.files(dir)
+    }
+
+    fn room(&self, dir: &Path) -> io::Result<Room> {
+        match self.faults.lock().fault {
+            Some(Fault::Filling(percent)) => Ok(Room {
+                free: (1 << 30) / 100 * u64::from(100 - percent.min(100)),
+                total: 1 << 30,
+            }),
+            _ => self.inner.room(dir),
+        }
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+mod drill;
 mod prove;
 mod rewrap;
 mod status;
@@ -15,6 +16,7 @@ pub(crate) enum Verb {
     Verify(verify::Options),
     Prove(prove::Options),
     Rewrap(rewrap::Options),
+    Drill(drill::Options),
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
@@ -23,5 +25,6 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Verify(options) => verify::run(options),
         Verb::Prove(options) => prove::run(options),
         Verb::Rewrap(options) => rewrap::run(&options),
+        Verb::Drill(options) => drill::run(&options),
     }
 }

@@ -80,6 +80,28 @@ fn one_of_each() -> Vec<Entry> {
             count: 9,
             seconds: 10,
         })),
+        Entry::Event(Event::Review(Review {
+            by: name("officer:reyes"),
+            act: ReviewAct::Labelled,
+            entry: EntryIndex(7),
+            verdict: Some(name("false_positive")),
+        })),
+        Entry::Event(Event::Hold(Hold {
+            by: name("officer:reyes"),
+            with: Some(name("officer:okafor")),
+            act: HoldAct::Released,
+            hold: name("foia-2026-114"),
+            from: EntryIndex(7),
+            to: EntryIndex(9_000),
+        })),
+        Entry::Event(Event::Export(Export {
+            by: name("officer:reyes"),
+            from: EntryIndex(0),
+            to: EntryIndex(9_000),
+            entries: 31,
+            bodies: 4,
+            digest,
+        })),
         Entry::Boot(Boot {
             origin: name("a/b"),
             format: 1,

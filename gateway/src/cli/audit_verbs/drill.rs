@@ -1,0 +1,124 @@
+//! `portcullis audit drill`: do old bodies still open?
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line talks to its terminal"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use audit::Drawn;
+use clap::Args;
+use gateway::problem::Problem;
+use jiff::Timestamp;
+
+use crate::cli::{bad_files, unavailable};
+
+/// Open bodies drawn at random, to see that old ones still open: for one who holds a key that opens them
+///
+/// Exits with 1 if one does not, or if there is none. Run it from time to time, with each officer's key and with the
+/// one to recover with.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The log's folder, or a copy
+    dir: PathBuf,
+    /// The private key of an officer, or the one to recover with (PKCS#8, PEM)
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Its certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    count: usize,
+    /// Writes how it went, for a collector of text files to alarm on
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+}
+
+pub(crate) fn run(options: &Options) -> ExitCode {
+    let opener = match audit::Opener::load(&options.key, &options.certificate) {
+        Ok(opener) => opener,
+        Err(error) => return bad_files(&[Problem::about(&options.key, error.to_string())]),
+    };
+    let drawn = audit::drill(&options.dir, &opener, options.count);
+    let failed = match &drawn {
+        Ok(drawn) => drawn.iter().filter(|drawn| drawn.opened.is_err()).count(),
+        Err(_) => 0,
+    };
+    let all = drawn.as_ref().map_or(0, Vec::len);
+    if let Some(file) = &options.metrics
+        && let Err(error) = std::fs::write(file, metrics(all, failed))
+    {
+        return unavailable(&format!("{}: {error}", file.display()));
+    }
+    match drawn {
+        Ok(drawn) => {
+            drawn.iter().for_each(tell);
+            conclude(&options.dir, all, failed)
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn tell(drawn: &Drawn) {
+    let Drawn {
+        entry,
+        ts,
+        direction,
+        epoch,
+        opened,
+    } = drawn;
+    let written = i64::try_from(ts / 1_000_000_000).unwrap_or(i64::MAX);
+    let written =
+        Timestamp::from_second(written).map_or_else(|_| ts.to_string(), |at| at.to_string());
+    let of = format!(
+        "entry {entry} of {written}, {}, epoch {epoch}",
+        direction.as_str()
+    );
+    match opened {
+        Ok(bytes) => println!("{of}: opens, {bytes} bytes, as the entry commits to"),
+        Err(error) => eprintln!("{of}: does not open: {error}"),
+    }
+}
+
+fn conclude(dir: &Path, all: usize, failed: usize) -> ExitCode {
+    match (all, failed) {
+        (0, _) => {
+            eprintln!("no entry with a body was met in {}", dir.display());
+            ExitCode::from(1)
+        }
+        (_, 0) => {
+            println!("all {all} open");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!(
+                "{failed} of {all} do not open. Try the key to recover with: if it opens them, seal the keys again \
+                 (`portcullis audit rewrap`); if not, look for copies of keyring/ and content/"
+            );
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn metrics(all: usize, failed: usize) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    format!(
+        "# HELP portcullis_audit_drill_bodies Sealed bodies that the last drill drew\n\
+         # TYPE portcullis_audit_drill_bodies gauge\n\
+         portcullis_audit_drill_bodies {all}\n\
+         # HELP portcullis_audit_drill_failed Of those, how many did not open\n\
+         # TYPE portcullis_audit_drill_failed gauge\n\
+         portcullis_audit_drill_failed {failed}\n\
+         # HELP portcullis_audit_drill_time_seconds When that was\n\
+         # TYPE portcullis_audit_drill_time_seconds gauge\n\
+         portcullis_audit_drill_time_seconds {now}\n"
+    )
+}
