@@ -17,6 +17,7 @@ use crate::entry::{BodyRef, ENTRY_BYTES_MAX, EntryIndex, RequestId, StoredEntry,
 use crate::merkle::Hash;
 use crate::publisher::{CHECKPOINT, KEYRING};
 use crate::seal::{Opener, Unopened};
+use crate::shards::shards_after;
 use crate::storage::{DiskStorage, Storage};
 use crate::tail::{Batch, Damage, DamageKind, Tail};
 use crate::tiles::{TileId, WIDTH, leaves};
@@ -180,19 +181,24 @@ impl Archive<'_> {
 
     /// The keyring files of an epoch, as they lie there: nothing says here that they were announced.
     fn keyrings(&self, epoch: Tag) -> Result<Vec<Vec<u8>>, Damage> {
-        let folder = self.dir.join(KEYRING);
-        let unreadable = |error| Damage::unreadable(&folder, &error);
-        let files = self.storage.files(&folder).map_err(unreadable)?;
         let first = epoch.to_string();
-        let of_epoch = |path: &&PathBuf| path.file_stem().is_some_and(|stem| *stem == *first);
-        files
-            .iter()
-            .filter(of_epoch)
-            .map(|path| {
-                let read = self.storage.read_at_most(path, KEYRING_BYTES_MAX);
-                read.map_err(unreadable)
-            })
-            .collect()
+        let mut keyrings = Vec::new();
+        // What was sealed again after the log was closed lies in a shard that came later.
+        let later = shards_after(self.dir).unwrap_or_default();
+        for dir in [self.dir]
+            .into_iter()
+            .chain(later.iter().map(PathBuf::as_path))
+        {
+            let folder = dir.join(KEYRING);
+            let unreadable = |error| Damage::unreadable(&folder, &error);
+            for path in self.storage.files(&folder).map_err(unreadable)? {
+                if path.file_stem().is_some_and(|stem| *stem == *first) {
+                    let read = self.storage.read_at_most(&path, KEYRING_BYTES_MAX);
+                    keyrings.push(read.map_err(unreadable)?);
+                }
+            }
+        }
+        Ok(keyrings)
     }
 }
 

@@ -24,7 +24,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Digest, Name, NotAWord};
+use crate::entry::{Digest, Name, NotAWord, Quote};
 use crate::keyfile;
 use crate::merkle::{Hash, sha256};
 
@@ -100,6 +100,15 @@ impl Checkpoint {
             self.size,
             BASE64.encode(self.root.0)
         )
+    }
+
+    /// What another log says of this one at that moment.
+    pub fn quote(&self) -> Quote {
+        Quote {
+            origin: self.origin.name().clone(),
+            size: self.size,
+            root: self.root,
+        }
     }
 
     /// Reads the text of a note without checking any signature.
@@ -308,6 +317,16 @@ impl VerifyKey {
             true => Ok(key),
             false => Err(KeyError::Malformed),
         }
+    }
+
+    /// The key of this log with these 32 bytes of Ed25519 public key.
+    pub(crate) fn new(origin: Origin, key: [u8; 32]) -> VerifyKey {
+        VerifyKey { origin, key }
+    }
+
+    /// The 32 bytes of the Ed25519 public key.
+    pub fn bytes(&self) -> [u8; 32] {
+        self.key
     }
 
     /// The log's name.

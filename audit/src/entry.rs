@@ -519,6 +519,10 @@ pub enum Event {
     LibraryLoad(LibraryLoad),
     /// `conn.summary`: connections that never became a request.
     ConnSummary(ConnSummary),
+    /// `shard.next`: another log goes on from here.
+    ShardNext(ShardNext),
+    /// `shard.closed`: the log before this one has ended, and this is all of it.
+    ShardClosed(Quote),
     /// `review`: somebody looked at what an entry is about.
     Review(Review),
     /// `hold`: a stretch of the log must be kept.
@@ -615,6 +619,31 @@ pub struct Boot {
     pub torn_bytes: u64,
     /// Intents without an outcome; each gets `unknown_crash`.
     pub open: u32,
+    /// The log that this one goes on from, as it stood; said once, by the first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Quote>,
+}
+
+/// Another log at some moment: what a checkpoint of it says.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quote {
+    /// Its name.
+    pub origin: Name,
+    /// How many entries.
+    pub size: u64,
+    /// The root hash of them.
+    pub root: Digest,
+}
+
+/// The log that goes on from this one, and the key that will sign it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardNext {
+    /// Its name.
+    pub origin: Name,
+    /// Its Ed25519 public key.
+    pub key: Digest,
 }
 
 /// A new epoch key.

@@ -8,6 +8,7 @@
 //! | `entry` | what may be written, its exact bytes, the strict way back |
 //! | `desk` | the queue, the places, the space: what callers and threads share |
 //! | `space` | what is said and refused as the disk fills up |
+//! | `shards` | a log a month, each with a key of its own, and how one follows the other |
 //! | `sequencer` | **the commit protocol**: the one thread that writes. Start reading here |
 //! | `wal` | the write-ahead log's bytes |
 //! | `storekeeper` | spare segments, made ahead of need |
@@ -77,6 +78,7 @@ mod rewrap;
 mod seal;
 mod sequencer;
 mod settings;
+mod shards;
 #[cfg(test)]
 mod simulation;
 mod space;
@@ -116,8 +118,9 @@ pub use seal::{
     SEALING_BYTES, Sealer, Unopened,
 };
 pub use settings::Settings;
+pub use shards::{Chain, Link, Parts, Shards, shards, verify_shards};
 pub use space::Space;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Room, Storage};
 pub use survey::{Survey, survey};
 pub use tail::{Damage, DamageKind};
-pub use verify::{Proof, VerifyOptions, verify};
+pub use verify::{Kin, Proof, VerifyOptions, verify};

@@ -22,8 +22,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 
 use crate::checkpoint::Signer;
@@ -49,6 +50,9 @@ pub struct Log {
     threads: Arc<Threads>,
     closed: watch::Receiver<bool>,
 }
+
+/// What the sequencer answers whoever recorded something.
+type Answer = oneshot::Receiver<Result<Receipt, Unavailable>>;
 
 /// The log's threads. Dropped with the last [`Log`], they are made to end and waited for, however
 /// long the disk takes.
@@ -244,6 +248,11 @@ impl Log {
     /// # Errors
     /// [`Unavailable`]; after `Stalled` the entry may still land.
     pub async fn record(&self, event: Event) -> Result<Receipt, Unavailable> {
+        let answer = self.queue_event(event)?;
+        self.shared.answer(answer).await
+    }
+
+    fn queue_event(&self, event: Event) -> Result<Answer, Unavailable> {
         let place = self.shared.reserve_one()?;
         let payload =
             Payload::fit(Entry::Event(event), ENTRY_BYTES_MAX).ok_or(Unavailable::Full)?;
@@ -256,7 +265,25 @@ impl Log {
             Then::Receipt { req: None, ack },
         );
         self.shared.queue(Some(job))?;
-        self.shared.answer(answer).await
+        Ok(answer)
+    }
+
+    /// [`Log::record`], for those without a runtime.
+    pub(crate) fn record_blocking(&self, event: Event) -> Result<Receipt, Unavailable> {
+        let mut answer = self.queue_event(event)?;
+        let begun = Instant::now();
+        loop {
+            match answer.try_recv() {
+                Ok(answer) => return answer,
+                Err(TryRecvError::Closed) => return Err(Unavailable::Closed),
+                Err(TryRecvError::Empty)
+                    if begun.elapsed() > self.shared.settings.commit_timeout =>
+                {
+                    return Err(Unavailable::Stalled);
+                }
+                Err(TryRecvError::Empty) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// How the log is doing.

@@ -72,6 +72,19 @@ pub enum OpenError {
         /// The tree size found.
         found: u64,
     },
+    /// The folder of the shards is a log itself.
+    #[error(
+        "the audit log's folder is itself a log, where one folder a month is expected: move what is there to a folder of its own"
+    )]
+    Unsharded,
+    /// The key that signs cannot be had.
+    #[error("{}: cannot be the key of the audit log: {error}", file.display())]
+    SigningKey {
+        /// Its file.
+        file: PathBuf,
+        /// Why.
+        error: KeyError,
+    },
     /// There are remains of a log without what would say where it stood.
     #[error(
         "the audit log's folder holds {found} but {missing}: this is what is left of a log, not a new one, and it was not touched; put back the missing files, or keep the folder as it is and begin a new log in an empty one"
@@ -551,6 +564,7 @@ fn first_batch(settings: &Settings, state: &State, epoch: Epoch) -> Vec<Job> {
         clean: state.clean(),
         torn_bytes: state.end.torn_bytes,
         open: u32::try_from(state.open.len()).unwrap_or(u32::MAX),
+        previous: settings.previous.clone().filter(|_| state.tree.size() == 0),
     };
     let own = [Entry::Boot(boot), Entry::Epoch(epoch)]
         .into_iter()

@@ -18,6 +18,10 @@
 //! What the log cannot see is whether the right key is in the new file. Whoever sealed it has checked
 //! that the old one holds the epoch and the log that it should, and other officers can open both. A
 //! wrong file destroys nothing while the old one is kept.
+//!
+//! A shard that is closed announces nothing any more. What is sealed again of its keys lies in the shard
+//! that is being written, and is announced there; its own files stay as they are, for its entries name
+//! them.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,6 +32,7 @@ use crate::checkpoint::{KeyError, Origin};
 use crate::entry::{Digest, Entry, Epoch, Rewrap, Tag, parse};
 use crate::publisher::{CHECKPOINT, KEYRING};
 use crate::seal::{EpochSecret, Keyring, Opener, Recipients};
+use crate::shards::shards;
 use crate::storage::{DiskStorage, Storage};
 use crate::tail::{Damage, DamageKind};
 
@@ -116,36 +121,39 @@ fn name(epoch: Tag, keyring: Digest) -> String {
     format!("{epoch}.{}", keyring.short())
 }
 
-/// Step 2: seals the epoch keys of the log in `dir` again, to `to`. Run [`verify`](crate::verify())
-/// first: this believes what the entries say.
+/// Step 2: seals the epoch keys of the log in `dir` again, to `to`; of all its shards, if it has some. Run
+/// [`verify`](crate::verify()) first: this believes what the entries say.
 ///
 /// # Errors
 /// [`RewrapError`]. What was sealed by then is there, and is passed over the next time only once it
 /// has been announced.
 pub fn rewrap(dir: &Path, opener: &Opener, to: &Recipients) -> Result<Rewrapped, RewrapError> {
     let storage = DiskStorage::existing(dir).map_err(|error| Damage::unreadable(dir, &error))?;
-    let archive = Archive {
-        storage: &storage,
-        dir,
-    };
-    let unpublished = || Damage::new(&dir.join(CHECKPOINT), DamageKind::Missing);
-    let origin = archive.checkpoint(None)?.ok_or_else(unpublished)?.origin;
+    let shards = shards(dir)?;
+    let mut epochs = BTreeMap::new();
+    for shard in &shards {
+        announced(&storage, shard, &mut epochs)?;
+    }
+    // Only the shard that is being written can announce anything.
+    let newest = shards.last().map_or(dir, PathBuf::as_path);
     let mut done = Rewrapped::default();
     let wanted = to.digests();
-    for (epoch, files) in announced(dir)? {
-        let newest = files.last().and_then(Announced::by);
-        if newest.is_some_and(|newest| newest.recipients == wanted) {
+    for (epoch, Sealed { origin, files }) in epochs {
+        let last = files.last().and_then(|(_, entry)| Announced::by(entry));
+        if last.is_some_and(|last| last.recipients == wanted) {
             done.already += 1;
             continue;
         }
-        let opened = files
-            .iter()
-            .rev()
-            .filter_map(Announced::by)
-            .find_map(|file| open(&archive, opener, &origin, &file));
+        let opened = files.iter().rev().find_map(|(dir, entry)| {
+            let archive = Archive {
+                storage: &storage,
+                dir,
+            };
+            open(&archive, opener, &origin, &Announced::by(entry)?)
+        });
         match opened {
             Some(secret) => {
-                offer(&storage, dir, epoch, &secret.seal(to)?)?;
+                offer(&storage, newest, epoch, &secret.seal(to)?)?;
                 done.sealed += 1;
             }
             None => done.unopened.push(epoch),
@@ -154,20 +162,35 @@ pub fn rewrap(dir: &Path, opener: &Opener, to: &Recipients) -> Result<Rewrapped,
     Ok(done)
 }
 
-/// The entries that announce keyring files, by epoch, oldest first.
-fn announced(dir: &Path) -> Result<BTreeMap<Tag, Vec<Entry>>, Damage> {
-    let mut announced: BTreeMap<Tag, Vec<Entry>> = BTreeMap::new();
+/// The files of an epoch's key: the log whose bodies it opens, and the entries that announce them, oldest
+/// first, each with the folder of the log that it is in.
+struct Sealed<'a> {
+    origin: Origin,
+    files: Vec<(&'a Path, Entry)>,
+}
+
+/// Adds what the entries of one log announce.
+fn announced<'a>(
+    storage: &dyn Storage,
+    dir: &'a Path,
+    epochs: &mut BTreeMap<Tag, Sealed<'a>>,
+) -> Result<(), Damage> {
+    let archive = Archive { storage, dir };
+    let unpublished = || Damage::new(&dir.join(CHECKPOINT), DamageKind::Missing);
+    let origin = archive.checkpoint(None)?.ok_or_else(unpublished)?.origin;
     for entry in entries(dir)? {
         let (index, leaf) = entry?;
         let stored = parse(&leaf).map_err(|error| Damage::new(dir, error.into()).of(index.0))?;
-        if let Some(file) = Announced::by(&stored.entry) {
-            announced
-                .entry(file.epoch)
-                .or_default()
-                .push(stored.entry.clone());
-        }
+        let Some(file) = Announced::by(&stored.entry) else {
+            continue;
+        };
+        let sealed = epochs.entry(file.epoch).or_insert_with(|| Sealed {
+            origin: origin.clone(),
+            files: Vec::new(),
+        });
+        sealed.files.push((dir, stored.entry.clone()));
     }
-    Ok(announced)
+    Ok(())
 }
 
 /// The key in a file, if it is there, is as announced, and opens.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::checkpoint::Origin;
+use crate::entry::Quote;
 use crate::wal;
 
 /// The settings of a log. [`Settings::new`] has the defaults.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// How long nothing may happen before a heartbeat says so.
     pub checkpoint_idle: Duration,
+    /// The log that a new one goes on from.
+    pub previous: Option<Quote>,
 }
 
 impl Settings {
@@ -45,6 +48,7 @@ impl Settings {
             commit_timeout: Duration::from_secs(2), // what a caller can be made to wait
             checkpoint_every: Duration::from_secs(1), // the most that a stolen disk leaves unsigned
             checkpoint_idle: Duration::from_secs(60), // the most that silence goes unexplained
+            previous: None,
         }
     }
 

@@ -33,7 +33,7 @@ use std::thread;
 use crate::archive::{Archive, bundle_end, width_at};
 use crate::checkpoint::{BadCheckpoint, Checkpoint, Origin, VerifyKey};
 use crate::content::{Spot, volume_path};
-use crate::entry::{BodyRef, Digest, OutcomeStatus};
+use crate::entry::{BodyRef, Digest, OutcomeStatus, Quote, ShardNext};
 use crate::merkle::{Frontier, Hash};
 use crate::publisher::{CHECKPOINT, CHECKPOINT_NEW, KEYRING};
 use crate::storage::{DiskStorage, Storage};
@@ -50,6 +50,7 @@ use bundle::{Bundle, Line, Place, Reader};
 use keyrings::Keyrings;
 use story::{NOT_LATE, Story};
 use tail::Walk;
+pub(crate) use tail::root_at;
 
 /// What to check, and how to hear of it.
 #[derive(Default)]
@@ -119,6 +120,19 @@ pub struct Proof {
     pub torn_bytes: u64,
     /// Files that nothing accounts for, ten at most.
     pub strays: Vec<PathBuf>,
+    /// What it says of the logs before and after it.
+    pub kin: Kin,
+}
+
+/// What a log says of the one before it, and of the one that goes on from it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Kin {
+    /// The one before, as it stood when this one began.
+    pub previous: Option<Quote>,
+    /// Those before that have ended since, whole.
+    pub closed: Vec<Quote>,
+    /// The one that goes on, and the key that signs it.
+    pub next: Option<ShardNext>,
 }
 
 /// Verifies a log from its files.
@@ -503,6 +517,7 @@ impl<'a> Inspector<'a, '_> {
             clock_went_back: story.clock_went_back,
             torn_bytes,
             strays,
+            kin: story.kin,
         }
     }
 }

@@ -2,13 +2,13 @@
 //! gateway here; only the [`Seams`] differ.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use audit::{Clock, DiskStorage, Event, Log, Name, Recovery, Storage, SystemClock};
+use audit::{Clock, DiskStorage, Event, Name, Recovery, Shards, Storage, SystemClock};
 use aws_lc_rs::rand;
 use guardrails::Engine;
 use policy::Policy;
@@ -47,7 +47,7 @@ pub struct Gateway {
     /// Models and their backends.
     pub models: Models,
     /// The log.
-    pub audit: Log,
+    pub audit: Shards,
     /// Metrics.
     pub metrics: Metrics,
     /// Counts of connections with nothing to decide.
@@ -176,7 +176,7 @@ impl Gateway {
     fn new(
         config: Config,
         loaded: Loaded,
-        audit: Log,
+        audit: Shards,
         seams: Seams,
     ) -> (Arc<Gateway>, Vec<Problem>) {
         let gateway = Gateway {
@@ -264,10 +264,7 @@ impl Gateway {
                 }));
             }
         }
-        for event in events {
-            let _ = self.audit.record(event).await?;
-        }
-        Ok(())
+        self.audit.preface(events).await
     }
 
     /// Every ten seconds, and once more at the end: what was counted and has no entry of its own.
@@ -343,7 +340,7 @@ impl Running {
 
 /// An open log, and what is to be told about it.
 struct Opened {
-    log: Log,
+    log: Shards,
     recovery: Recovery,
     verify_key: audit::VerifyKey,
 }
@@ -353,9 +350,15 @@ fn open_log(
     recipients: audit::Recipients,
     seams: &Seams,
 ) -> Result<Opened, StartError> {
-    let failed = |source: audit::OpenError| StartError::Audit {
-        dir: config.dir.clone(),
-        source: Box::new(source),
+    let failed = |source: audit::OpenError| match source {
+        audit::OpenError::SigningKey { file, error } => {
+            let what = format!("cannot be the key of the log: {error}");
+            StartError::Files(vec![Problem::about(&file, what)])
+        }
+        source => StartError::Audit {
+            dir: config.dir.clone(),
+            source: Box::new(source),
+        },
     };
     let origin = audit::Origin::new(&config.origin).ok_or_else(|| {
         StartError::Files(vec![Problem::about(
@@ -363,9 +366,6 @@ fn open_log(
             format!("`{}` cannot name a log", config.origin),
         )])
     })?;
-    let signer = signer(&config.signing_key, &origin)?;
-    let verify_key = signer.verify_key();
-    let sealer = audit::Sealer::new(recipients);
     let storage = match &seams.storage {
         Some(storage) => storage.clone(),
         None => {
@@ -377,26 +377,17 @@ fn open_log(
         commit_timeout: config.commit_timeout,
         ..audit::Settings::new(config.dir.clone(), origin)
     };
-    let (log, recovery) =
-        Log::open(settings, storage, signer, sealer, seams.clock.clone()).map_err(failed)?;
+    let parts = audit::Parts {
+        settings,
+        signing_key: config.signing_key.clone(),
+        storage,
+        sealer: audit::Sealer::new(recipients),
+        clock: seams.clock.clone(),
+    };
+    let (log, recovery) = Shards::open(parts).map_err(failed)?;
     Ok(Opened {
+        verify_key: log.verify_key(),
         log,
         recovery,
-        verify_key,
-    })
-}
-
-/// The key that signs checkpoints; made at the first start.
-fn signer(file: &Path, origin: &audit::Origin) -> Result<audit::Signer, StartError> {
-    let signer = if file.exists() {
-        audit::Signer::load(origin.clone(), file)
-    } else {
-        audit::Signer::create(origin.clone(), file)
-    };
-    signer.map_err(|e| {
-        StartError::Files(vec![Problem::about(
-            file,
-            format!("cannot be the key of the log: {e}"),
-        )])
     })
 }

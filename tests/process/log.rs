@@ -14,10 +14,11 @@ impl Log {
     /// Verifies the log in this folder, and that every intent has exactly one outcome, and reads it.
     #[track_caller]
     pub(crate) fn verified(dir: &Path) -> Log {
-        if let Err(damage) = audit::verify(dir, audit::VerifyOptions::default()) {
+        if let Err(damage) = audit::verify_shards(dir, None, &mut |_, _, _| {}) {
             panic!("the log does not verify: {damage}");
         }
-        let entries = audit::entries(dir).expect("the log can be read");
+        let newest = audit::shards(dir).unwrap().pop().unwrap();
+        let entries = audit::entries(&newest).expect("the log can be read");
         let read = |entry: Result<_, _>| {
             let (_index, bytes): (audit::EntryIndex, Vec<u8>) = entry.expect("an entry");
             serde_json::from_slice(&bytes).expect("JSON")

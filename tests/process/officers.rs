@@ -28,7 +28,7 @@ async fn what_was_sealed_to_one_officer_is_sealed_again_to_the_next() {
     let serving = folder.serve().await;
     within("the gateway to take the file in", async {
         // Its name first, then the entry that announces it.
-        while waiting(folder.path()) || !announced(folder.path()) {
+        while waiting(&folder.shard()) || !announced(&folder.shard()) {
             serving.admin_get("/livez").await;
         }
     })
@@ -40,7 +40,8 @@ async fn what_was_sealed_to_one_officer_is_sealed_again_to_the_next() {
     };
     let text = |key: &str| rewrapped[key].as_str().unwrap();
     let name = format!("{}.{}", text("epoch"), &text("keyring")[..16]);
-    let opens = |certs: &str| opens(folder.path(), &format!("log/keyring/{name}"), certs);
+    let file = folder.shard().join("keyring").join(name);
+    let opens = |certs: &str| opens(folder.path(), &file, certs);
     assert!(opens("next") && !opens("certs"));
     let again = folder.succeeds(&rewrap_by_next(&rewrap));
     assert!(again.starts_with("0 epoch keys"), "{again}");
@@ -107,8 +108,8 @@ fn rewrap_by_next<'a>(rewrap: &[&'a str]) -> Vec<&'a str> {
     rewrap.iter().map(next).collect()
 }
 
-fn waiting(folder: &Path) -> bool {
-    let mut files = std::fs::read_dir(folder.join("log/keyring")).unwrap();
+fn waiting(shard: &Path) -> bool {
+    let mut files = std::fs::read_dir(shard.join("keyring")).unwrap();
     files.any(|file| {
         file.unwrap()
             .path()
@@ -117,16 +118,17 @@ fn waiting(folder: &Path) -> bool {
     })
 }
 
-fn announced(folder: &Path) -> bool {
-    let mut entries = audit::entries(&folder.join("log")).unwrap();
+fn announced(shard: &Path) -> bool {
+    let mut entries = audit::entries(shard).unwrap();
     entries.any(|entry| entry.unwrap().1.starts_with(br#"{"type":"key.rewrap""#))
 }
 
 /// Whether the officer of these certificates opens the file, with a tool that is not ours.
-fn opens(folder: &Path, keyring: &str, certs: &str) -> bool {
+fn opens(folder: &Path, keyring: &Path, certs: &str) -> bool {
     let output = Command::new("openssl")
         .current_dir(folder)
-        .args(["cms", "-decrypt", "-inform", "DER", "-in", keyring])
+        .args(["cms", "-decrypt", "-inform", "DER", "-in"])
+        .arg(keyring)
         .args(["-recip", &format!("{certs}/officer.pem")])
         .args(["-inkey", &format!("{certs}/officer.key")])
         .output();

@@ -92,6 +92,14 @@ impl Folder {
         Serving::start(self.command(&["serve"]), self).await
     }
 
+    /// The folder of the log's newest shard.
+    pub(crate) fn shard(&self) -> PathBuf {
+        audit::shards(&self.path().join("log"))
+            .unwrap()
+            .pop()
+            .unwrap()
+    }
+
     /// The log that `serve` has left behind, verified.
     #[track_caller]
     pub(crate) fn log(&self) -> Log {

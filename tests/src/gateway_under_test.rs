@@ -213,7 +213,7 @@ impl TestGateway {
         let certs = self.certs();
         self.running.shutdown().await;
         AuditLog {
-            dir: self.log_dir,
+            dir: newest_shard(&self.log_dir),
             certs,
             _folders: (self.folder, self.log_folder),
         }
@@ -342,6 +342,11 @@ impl TestGatewayBuilder {
             seen: Mutex::default(),
         }
     }
+}
+
+/// The folder of the newest shard of a log.
+pub fn newest_shard(log: &Path) -> PathBuf {
+    audit::shards(log).unwrap().pop().unwrap()
 }
 
 /// So many words that no other prompt has: what is recorded of them is nearly as long as they are.

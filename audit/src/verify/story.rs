@@ -11,9 +11,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Kin;
 use crate::checkpoint::Origin;
 use crate::entry::{
-    Boot, Entry, EntryIndex, FORMAT, Late, OutcomeStatus, RefusalKind, RequestId, StoredEntry, Tag,
+    Boot, Entry, EntryIndex, Event, FORMAT, Late, OutcomeStatus, Quote, RefusalKind, RequestId,
+    ShardNext, StoredEntry, Tag,
 };
 
 /// What an entry adds to the story. Everything else about it is checked where it is read.
@@ -33,6 +35,8 @@ pub(super) enum What {
     Outcome(EntryIndex, RequestId, OutcomeStatus),
     Refusal(RefusalKind),
     Late(EntryIndex, RequestId),
+    Next(Box<ShardNext>),
+    Closed(Box<Quote>),
     Other,
 }
 
@@ -45,6 +49,8 @@ impl From<&StoredEntry> for Fact {
             Entry::Outcome(outcome) => What::Outcome(outcome.intent, outcome.req, outcome.status),
             Entry::Refusal(refusal) => What::Refusal(refusal.kind),
             Entry::Late(Late { outcome, req }) => What::Late(*outcome, *req),
+            Entry::Event(Event::ShardNext(next)) => What::Next(Box::new(next.clone())),
+            Entry::Event(Event::ShardClosed(quote)) => What::Closed(Box::new(quote.clone())),
             _ => What::Other,
         };
         Fact {
@@ -82,6 +88,7 @@ pub(super) struct Story {
     pub(super) boots: (u64, u64),
     pub(super) times: Option<(u64, u64)>,
     pub(super) clock_went_back: u64,
+    pub(super) kin: Kin,
     life: Option<Life>,
     /// The names of all lives.
     lives: BTreeSet<Tag>,
@@ -103,25 +110,27 @@ impl Story {
             What::Boot(boot) => self.boot(index, fact, boot)?,
             _ => self.number(fact)?,
         }
-        match fact.what {
-            What::Intent(req) => {
+        match &fact.what {
+            &What::Intent(req) => {
                 self.intents += 1;
                 self.open.insert(index, req);
             }
-            What::Outcome(intent, req, status) => {
+            &What::Outcome(intent, req, status) => {
                 self.outcome(intent, req)?;
                 *self.outcomes.entry(status).or_default() += 1;
             }
             What::Refusal(RefusalKind::Deny) => self.refusals.0 += 1,
             What::Refusal(RefusalKind::Undecided) => self.refusals.1 += 1,
-            What::Late(end, _) if end.0 >= index => return Err(NOT_LATE),
-            What::Late(end, _) if !self.late.insert(end) => {
+            &What::Late(end, _) if end.0 >= index => return Err(NOT_LATE),
+            &What::Late(end, _) if !self.late.insert(end) => {
                 return Err("calls an end late that was called late before");
             }
             What::Shutdown if !self.open.is_empty() => {
                 return Err("the log was shut down with intents open");
             }
             What::Shutdown => self.life.iter_mut().for_each(|life| life.shut = true),
+            What::Next(next) => self.kin.next = Some(ShardNext::clone(next)),
+            What::Closed(quote) => self.kin.closed.push(Quote::clone(quote)),
             What::Late(..) | What::Boot(_) | What::Other => {}
         }
         Ok(())
@@ -161,6 +170,12 @@ impl Story {
         }
         if u64::from(boot.open) != self.open.len() as u64 {
             return Err("an opening disagrees with which intents were open");
+        }
+        if boot.previous.is_some() && index != 0 {
+            return Err("an opening says anew what the log goes on from");
+        }
+        if index == 0 {
+            self.kin.previous.clone_from(&boot.previous);
         }
         if !self.lives.insert(fact.boot) {
             return Err("two lives of the log have one name");

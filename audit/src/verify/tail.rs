@@ -233,7 +233,7 @@ fn bodies_follow(stored: &StoredEntry, entry: &Stored<'_>, place: Place<'_>) -> 
 }
 
 /// The root of the tree of the first `size` leaves, from the tiles of the tree of `published`.
-fn root_at(archive: &Archive<'_>, size: u64, published: u64) -> Result<Hash, Damage> {
+pub(crate) fn root_at(archive: &Archive<'_>, size: u64, published: u64) -> Result<Hash, Damage> {
     let edge = Edge::load(size, |tile| {
         let Some(level) = tile.level else {
             return Ok(Vec::new());

@@ -98,7 +98,10 @@ const EJECTED: [(&str, &str); 6] = [
     ("models/", "the classifier, with its card"),
     ("certs/", "a development CA: replace it"),
     ("keys.toml", "hashes of API keys, keyed by keys.secret"),
-    ("log/", "made at the first start, with log.key"),
+    (
+        "log/",
+        "made at the first start: a folder and a key a month",
+    ),
 ];
 
 /// The last lines of the tour.

@@ -174,7 +174,7 @@ impl Rig {
 
     /// The log's folder.
     pub(super) fn log(&self) -> PathBuf {
-        self.folder.join("log")
+        self.running.gateway.audit.dir()
     }
 
     /// How long the log has waited for its disk, all in all.

@@ -109,7 +109,21 @@ fn one_of_each() -> Vec<Entry> {
             clean: true,
             torn_bytes: 0,
             open: 0,
+            previous: Some(Quote {
+                origin: name("a/a"),
+                size: 9,
+                root: digest,
+            }),
         }),
+        Entry::Event(Event::ShardNext(ShardNext {
+            origin: name("a/c"),
+            key: digest,
+        })),
+        Entry::Event(Event::ShardClosed(Quote {
+            origin: name("a/a"),
+            size: 12,
+            root: digest,
+        })),
         Entry::Shutdown(Nothing {}),
         Entry::Epoch(Epoch {
             epoch: Tag([1; 8]),

@@ -22,7 +22,7 @@ use crate::cli::{bad_files, unavailable};
 /// one to recover with.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The log's folder, or a copy
+    /// The log's folder, or a shard's, or a copy
     dir: PathBuf,
     /// The private key of an officer, or the one to recover with (PKCS#8, PEM)
     #[arg(long, value_name = "FILE")]
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Its certificate (PEM)
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
-    /// How many
+    /// How many, over all shards
     #[arg(long, default_value_t = 10, value_name = "N")]
     count: usize,
     /// Writes how it went, for a collector of text files to alarm on
@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(opener) => opener,
         Err(error) => return bad_files(&[Problem::about(&options.key, error.to_string())]),
     };
-    let drawn = audit::drill(&options.dir, &opener, options.count);
+    let drawn = draw(options, &opener);
     let failed = match &drawn {
         Ok(drawn) => drawn.iter().filter(|drawn| drawn.opened.is_err()).count(),
         Err(_) => 0,
@@ -64,6 +64,17 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Draws from every shard, as many from each.
+fn draw(options: &Options, opener: &audit::Opener) -> Result<Vec<Drawn>, String> {
+    let shards = super::shards(&options.dir)?;
+    let each = options.count.div_ceil(shards.len().max(1));
+    let mut drawn = Vec::new();
+    for shard in shards {
+        drawn.extend(audit::drill(&shard, opener, each).map_err(|error| error.to_string())?);
+    }
+    Ok(drawn)
 }
 
 fn tell(drawn: &Drawn) {

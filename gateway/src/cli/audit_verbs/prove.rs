@@ -14,7 +14,7 @@ use clap::Args;
 /// Write the proof that an entry is in the log (C2SP tlog-proof), or that the log was only added to
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The log's folder
+    /// The log's folder, or a shard's
     dir: PathBuf,
     #[command(flatten)]
     what: What,
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct What {
-    /// The entry at this index
+    /// The entry at this index, of the newest shard unless another is named
     #[arg(long, value_name = "N")]
     index: Option<u64>,
     /// Every entry of this request, by the id in its `x-request-id` header; needs `--out`
@@ -55,37 +55,49 @@ pub(crate) fn run(options: Options) -> ExitCode {
 fn prove(options: Options) -> Result<String, String> {
     let Options { dir, what, out } = options;
     match (what.index, what.request, what.since) {
-        (Some(index), _, _) => match out {
-            None => audit::inclusion_text(&dir, EntryIndex(index)).map_err(|e| e.to_string()),
-            Some(out) => packed(&dir, &out, |at, _| at.0 == index),
+        (Some(index), _, _) => match (super::newest(&dir)?, out) {
+            (dir, None) => {
+                audit::inclusion_text(&dir, EntryIndex(index)).map_err(|e| e.to_string())
+            }
+            (dir, Some(out)) => packed(&dir, &out, |at, _| at.0 == index)?.ok_or_else(none),
         },
         (_, Some(request), _) => {
             let spelt = request.to_string();
-            packed(&dir, &out.unwrap_or_default(), |_, leaf| {
-                audit::entry::parse(leaf).is_ok_and(|stored| {
-                    stored
-                        .entry
-                        .request()
-                        .is_some_and(|req| req.to_string() == spelt)
-                })
-            })
+            let out = out.unwrap_or_default();
+            let of_request = |_, leaf: &[u8]| {
+                let stored = audit::entry::parse(leaf).ok();
+                let req = stored.and_then(|stored| stored.entry.request());
+                req.is_some_and(|req| req.to_string() == spelt)
+            };
+            // All entries of a request are in one shard; the newest are asked for most.
+            for shard in super::shards(&dir)?.iter().rev() {
+                if let Some(said) = packed(shard, &out, of_request)? {
+                    return Ok(said);
+                }
+            }
+            Err(none())
         }
         (_, _, since) => {
             let file = since.unwrap_or_default();
             let note = std::fs::read_to_string(&file)
                 .map_err(|e| format!("{} cannot be read: {e}", file.display()))?;
             let old = Checkpoint::read(&note).map_err(|e| format!("{}: {e}", file.display()))?;
+            let dir = super::shard_of(&dir, &old)?;
             audit::consistency_text(&dir, &old).map_err(|e| e.to_string())
         }
     }
 }
 
-/// Writes the entries that are `wanted`, with their proofs; says what it wrote.
+fn none() -> String {
+    "the log has no such entry".to_owned()
+}
+
+/// Writes the entries that are `wanted`, with their proofs; says what it wrote, if there were any.
 fn packed(
     dir: &Path,
     out: &Path,
     wanted: impl Fn(EntryIndex, &[u8]) -> bool,
-) -> Result<String, String> {
+) -> Result<Option<String>, String> {
     let failed = |e: &dyn std::fmt::Display| e.to_string();
     std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
     let mut said = String::new();
@@ -101,10 +113,7 @@ fn packed(
             said.push_str(&format!("{}\n", file.display()));
         }
     }
-    if said.is_empty() {
-        return Err("the log has no such entry".to_owned());
-    }
-    Ok(said)
+    Ok((!said.is_empty()).then_some(said))
 }
 
 fn request(text: &str) -> Result<RequestId, String> {

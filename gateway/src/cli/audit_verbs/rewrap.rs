@@ -18,7 +18,7 @@ use crate::cli::{bad_files, unavailable};
 /// Seal every epoch key again, when the officers have changed: for one who holds a key that opens them
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The log's folder, or a copy: `keyring/*.new` is then to be brought to the gateway, which announces it
+    /// The log's folder, or a shard's, or a copy: `keyring/*.new` is then to be brought to the gateway, which announces it
     dir: PathBuf,
     /// The private key of an officer, or the one to recover with (PKCS#8, PEM)
     #[arg(long, value_name = "FILE")]

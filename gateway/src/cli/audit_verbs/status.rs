@@ -16,10 +16,11 @@ use serde_json::json;
 
 use crate::cli::Output;
 
-/// How a log stands: its size, its checkpoint, what is open, and the space it takes. A look, not a check
+/// How a log stands: its size, its checkpoint, what is open, and the space it takes. A look, not a check.
+/// Of several shards it is the newest
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The log's folder
+    /// The log's folder, or a shard's
     dir: PathBuf,
     /// For people or for programs
     #[arg(long, value_enum, default_value_t = Output::Human)]
@@ -27,7 +28,14 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> ExitCode {
-    match audit::survey(&options.dir) {
+    let dir = match super::newest(&options.dir) {
+        Ok(dir) => dir,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(1);
+        }
+    };
+    match audit::survey(&dir) {
         Ok(survey) => {
             match options.output {
                 Output::Human => print!("{}", human(&survey, audit::SystemClock.now())),

@@ -11,13 +11,14 @@ use std::process::ExitCode;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Re-derive everything in a log, and name the first thing that is not as it was written
+/// Re-derive everything in a log, shard by shard, and name the first thing that is not as it was written
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The log's folder
+    /// The log's folder, or a shard's
     dir: PathBuf,
-    /// The log's public key, as `serve` prints it at start: `origin+hash+base64`; keep it elsewhere than the log.
-    /// Without it, nothing is proved about who signed the checkpoint
+    /// The public key of a shard, as `serve` prints it at start: `origin+hash+base64`; keep it elsewhere than the log.
+    /// That shard and all after it must be signed by it, and by the keys that follow from it. Without it, nothing is
+    /// proved about who signed
     #[arg(long, value_name = "VKEY", value_parser = verify_key)]
     key: Option<audit::VerifyKey>,
     /// A copy of the log's `checkpoint` file that was kept elsewhere: the log must begin with what it stands for, and
@@ -36,21 +37,14 @@ pub(crate) fn run(options: Options) -> ExitCode {
         }
     };
     let bar = ProgressBar::new(0).with_style(style()); // on a terminal; on a pipe it stays silent
-    let mut progress = |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
+    let verified = match since {
+        Some(since) => one(&dir, key, since, &bar),
+        None => all(&dir, key.as_ref(), &bar),
     };
-    let options = audit::VerifyOptions {
-        vkey: key,
-        since,
-        progress: Some(&mut progress),
-        ..audit::VerifyOptions::default()
-    };
-    let verified = audit::verify(&dir, options);
     bar.finish_and_clear();
     match verified {
-        Ok(proof) => {
-            println!("{proof}");
+        Ok(proved) => {
+            println!("{proved}");
             ExitCode::SUCCESS
         }
         Err(damage) => {
@@ -58,6 +52,43 @@ pub(crate) fn run(options: Options) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// All shards, and that each goes on from the one before.
+fn all(dir: &Path, key: Option<&audit::VerifyKey>, bar: &ProgressBar) -> Result<String, String> {
+    let mut progress = |shard: &Path, done, all| {
+        bar.set_message(shard.file_name().unwrap_or_default().display().to_string());
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let chain = audit::verify_shards(dir, key, &mut progress);
+    let chain = chain.map_err(|damage| damage.to_string())?;
+    Ok(match chain.links.as_slice() {
+        [only] if only.missing.is_none() => only.proof.to_string(),
+        _ => chain.to_string(),
+    })
+}
+
+/// The shard that a kept checkpoint is of.
+fn one(
+    dir: &Path,
+    key: Option<audit::VerifyKey>,
+    since: audit::Checkpoint,
+    bar: &ProgressBar,
+) -> Result<String, String> {
+    let shard = super::shard_of(dir, &since)?;
+    let mut progress = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let options = audit::VerifyOptions {
+        vkey: key,
+        since: Some(since),
+        progress: Some(&mut progress),
+        ..audit::VerifyOptions::default()
+    };
+    let proof = audit::verify(&shard, options).map_err(|damage| damage.to_string())?;
+    Ok(proof.to_string())
 }
 
 /// A checkpoint that was kept. With a key it must be signed by it, too.
@@ -73,7 +104,7 @@ fn kept(file: &Path, key: Option<&audit::VerifyKey>) -> Result<audit::Checkpoint
 
 fn style() -> ProgressStyle {
     ProgressStyle::with_template(
-        "{wide_bar} {human_pos} of {human_len} entries, {per_sec}, {eta} left",
+        "{msg} {wide_bar} {human_pos} of {human_len} entries, {per_sec}, {eta} left",
     )
     .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

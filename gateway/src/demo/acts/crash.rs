@@ -48,7 +48,9 @@ async fn a_killed_gateway_recovers(rig: &mut Rig) -> Result<Told, Surprise> {
 
     let recovery = reopen(&folder).await?;
     holds("a log that was not closed", !recovery.clean, recovery)?;
-    let log = folder.join("log");
+    let shards = audit::shards(&folder.join("log"));
+    let log = shards.ok().and_then(|mut shards| shards.pop());
+    let log = log.ok_or_else(|| Surprise::failed("reading the log's folder", "no shard"))?;
     if let Err(damage) = audit::verify(&log, audit::VerifyOptions::default()) {
         return Err(Surprise::new(
             "the log after the kill",
