@@ -183,6 +183,8 @@ pub(crate) struct Tail {
     pub(crate) segments: Vec<Found>,
     /// The highest number of any segment, counting or not.
     pub(crate) last_number: u64,
+    /// Whole frames in segments that do not count: never acknowledged.
+    void_bytes: u64,
 }
 
 /// A batch whose commit is whole.
@@ -268,11 +270,12 @@ impl Tail {
                 header,
                 start,
             };
-            if found
+            match found
                 .counts(storage)
                 .map_err(|error| unreadable(&found.path, error))?
             {
-                tail.segments.push(found);
+                Counts::Yes => tail.segments.push(found),
+                Counts::No { frames } => tail.void_bytes += frames,
             }
         }
         tail.segments.sort_by_key(|found| found.header.number);
@@ -299,7 +302,7 @@ impl Tail {
             size: base,
             ends: Vec::new(),
             last_batch: 0,
-            torn_bytes: 0,
+            torn_bytes: self.void_bytes,
         };
         for (at, found) in self.segments.iter().enumerate() {
             visit.segment(found)?;
@@ -313,20 +316,35 @@ impl Tail {
     }
 }
 
+/// Whether a segment does.
+enum Counts {
+    Yes,
+    /// It holds whole frames of so many bytes, and no commit.
+    No {
+        frames: u64,
+    },
+}
+
 impl Found {
     /// Rule 1. The first batch usually lies at the front: the rest is read only when it does not.
-    fn counts(&self, storage: &dyn Storage) -> io::Result<bool> {
+    fn counts(&self, storage: &dyn Storage) -> io::Result<Counts> {
         if self.header.clean {
-            return Ok(true);
+            return Ok(Counts::Yes);
         }
         let start = usize::try_from(self.start).map_err(io::Error::other)?;
         let front = read_front(storage, &self.path, start + FRONT)?;
         if self.frames(&front).any(|frame| frame.is_commit()) {
-            return Ok(true);
+            return Ok(Counts::Yes);
         }
         let whole = read_front(storage, &self.path, usize::MAX)?;
         let mut frames = self.frames(&whole);
-        Ok(frames.any(|frame| frame.is_commit()) || frames.later_commit().is_some())
+        let counts = frames.any(|frame| frame.is_commit()) || frames.later_commit().is_some();
+        Ok(match counts {
+            true => Counts::Yes,
+            false => Counts::No {
+                frames: frames.offset() - self.start,
+            },
+        })
     }
 
     /// The frames of the segment, whose front these bytes are.
@@ -425,6 +443,6 @@ fn replay_segment(
     }
     end.ends.push(committed);
     end.last_batch = begun;
-    end.torn_bytes = frames.offset() - committed;
+    end.torn_bytes += frames.offset() - committed;
     Ok(())
 }

@@ -2,15 +2,19 @@
 """Verifies a Portcullis audit log, or the proof of one entry, without any code of Portcullis.
 
     verify.py log LOG VKEY [--since CHECKPOINT] [--closed] [--skip-bodies]
+    verify.py shards ROOT VKEY [--skip-bodies]
     verify.py proof PROOF VKEY [--entry FILE]
 
 One file, Python 3.9 or newer, the standard library, and the `openssl` command (3.0 or newer) for
 signatures. Written from FORMAT.md, C2SP tlog-tiles, signed-note, tlog-checkpoint and tlog-proof, and
 RFC 6962; it shares no line with the program that writes the log. It only reads.
 
-LOG is the log's folder. VKEY is the verifier key, or a file that holds it: take it from somebody else
+LOG is the folder of a log, which is one shard of many; ROOT is the folder that holds the shards. VKEY is the verifier key, or a file that holds it: take it from somebody else
 than the machine that keeps the log. CHECKPOINT is an older copy of the log's `checkpoint` that you
 kept: it alone can tell whether the log was rolled back or written anew since.
+
+With `shards`, VKEY is the key of one shard; that one and all after it are verified, each by the key that
+the one before announced, and each against what the next one says of it.
 
 Exit: 0 it verifies, 1 it does not, 2 it could not be checked.
 """
@@ -415,6 +419,7 @@ def entry_type(spelling, **checks):
     return fields(keys + spelling, **{**checks, **envelope})
 
 
+QUOTE = dict(origin=NAME, size=U64, root=DIGEST)
 TYPES = {
     "req.intent": entry_type(
         "req op stream src who model backend policy label checks dropped", req=REQ, op=OP,
@@ -448,8 +453,10 @@ TYPES = {
         "by from to entries bodies digest", by=NAME, entries=U64, bodies=U64, digest=DIGEST,
         **{"from": U64, "to": U64}),
     "boot": entry_type(
-        "origin format found clean torn_bytes open", origin=NAME, format=U32, found=U64, clean=BOOL,
-        torn_bytes=U64, open=U32),
+        "origin format found clean torn_bytes open previous?", origin=NAME, format=U32, found=U64, clean=BOOL,
+        torn_bytes=U64, open=U32, previous=fields("origin size root", **QUOTE)),
+    "shard.next": entry_type("origin key", origin=NAME, key=DIGEST),
+    "shard.closed": entry_type("origin size root", **QUOTE),
     "key.epoch": entry_type("epoch keyring recipients", epoch=TAG, keyring=DIGEST, recipients=distinct(DIGEST)),
     "key.rewrap": entry_type("epoch keyring recipients", epoch=TAG, keyring=DIGEST, recipients=distinct(DIGEST)),
     "audit.degraded": entry_type("reason", reason=REASON),
@@ -514,6 +521,7 @@ class Story:
         self.counts, self.statuses = collections.Counter(), collections.Counter()
         self.crashes = self.bodies = self.omitted = self.back = 0
         self.last = None
+        self.previous, self.successor, self.ended = None, None, []  # what is said of other shards
 
     def tell(self, index, leaf, file, at, sealed=None):
         """Takes in the next entry. `sealed` are its bodies, where they came with it."""
@@ -554,6 +562,10 @@ class Story:
             self.late.add(entry["outcome"])
         elif kind in ("key.epoch", "key.rewrap"):
             self.keyring(index, entry, bad)
+        elif kind == "shard.next":
+            self.successor = entry
+        elif kind == "shard.closed":
+            self.ended.append(entry)
         elif kind == "shutdown":
             if self.open:
                 raise bad("the log was shut down with intents open")
@@ -574,6 +586,10 @@ class Story:
             raise bad("an opening disagrees with where the log stood")
         if entry["clean"] and not self.shut:
             raise bad("an opening calls an end clean that was none")
+        if index == 0:
+            self.previous = entry.get("previous")
+        elif "previous" in entry:
+            raise bad("an opening says anew what the log goes on from")
         if entry["boot"] in self.lives:
             raise bad("two lives of the log have one name")
         self.lives.add(entry["boot"])
@@ -906,7 +922,7 @@ class Tail:
 
     def __init__(self, log, origin, published):
         mark = sha256(origin.encode())[:8]
-        found = []
+        found, void = [], 0
         for file in log.list("wal"):
             try:
                 if log.read_front(file, 8) != MAGIC:
@@ -917,13 +933,15 @@ class Tail:
             segment = Segment.read(file, data)
             if segment and segment.mark == mark and segment.counts():
                 found.append(segment)
+            elif segment and segment.mark == mark:
+                void += sum(frame[3] - at for at, frame in segment.frames())
         found.sort(key=lambda segment: segment.number)
         reach = [i for i, segment in enumerate(found) if segment.base <= published]
         if not reach and (found or published):
             raise Bad(f"no part of it goes on from the checkpoint, at {published}: it was rolled back"
                       if found else "nothing of it is there: it was removed or rolled back", "wal")
         self.segments = found[reach[-1]:] if reach else []
-        self.published, self.size, self.torn = published, 0, 0
+        self.published, self.size, self.torn = published, 0, void
         self.entries, self.commits = [], []  # commits: size, root, file, at
         for i, segment in enumerate(self.segments):
             self.walk(segment, self.segments[i + 1].base if i + 1 < len(self.segments) else None)
@@ -966,15 +984,15 @@ class Tail:
         if until is None:
             if segment.later_commit(at):
                 raise damage(at)
-            self.torn = at - committed
+            self.torn += at - committed
 
 
 # --- The whole log ---------------------------------------------------------------------------------
 
 
 class Verifier:
-    def __init__(self, log, key, options):
-        self.log, self.key, self.options = log, key, options
+    def __init__(self, log, key, options, quoted=()):
+        self.log, self.key, self.options, self.quoted = log, key, options, quoted
         self.kept = []
         for file in options.since or []:
             try:
@@ -1024,6 +1042,7 @@ class Verifier:
         bases = {segment.base for segment in tail.segments}
         commits = {size for size, *_ in tail.commits}
         self.wanted = bases | commits | {kept.size for _, kept in self.kept} | {published.size}
+        self.wanted |= set(self.quoted)
         within = {size // WIDTH for size in self.wanted if size % WIDTH}
         overlap = {entry.index: entry for entry in tail.entries if entry.index < published.size}
         self.mark(0, bases)
@@ -1185,6 +1204,91 @@ class Verifier:
             yield f"to know: nor for {len(self.strays) - 10} more files"
 
 
+# --- Shards: one log after the other ---------------------------------------------------------------
+
+
+def first_entry(folder, key):
+    """What the next shard says first, before it is verified: only to know which root to compute."""
+    try:
+        log = Log(folder)
+        checkpoint = open_checkpoint(log.read("checkpoint", NOTE_MAX), key, "checkpoint")
+        return parse(Tiles(log, checkpoint).entries(0)[1][0][1])
+    except (Bad, NotThis, IndexError):
+        return {}  # verified later, and refused then
+
+
+def check_shards(options):
+    key, root = read_vkey(options.vkey), options.root
+    try:
+        names = sorted(name for name in os.listdir(root) if re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", name))
+    except OSError as error:
+        raise Trouble(f"{root}: {error.strerror}") from None
+    first = next((n for n, name in enumerate(names) if key.origin.endswith("/" + name)), None)
+    if first is None:
+        raise Trouble(f"{root}: no shard is {key.origin}")
+    if first:
+        say(f"to know: {first} shards before {names[first]} are not looked at: give the key of the oldest")
+    before = None
+    for n, name in enumerate(names[first:], first):
+        if key is None:
+            raise Bad("the shard before it announced none", name)
+        folder, after = os.path.join(root, name), None
+        following = os.path.join(root, names[n + 1]) if n + 1 < len(names) else None
+        # The key of the next one is known only after this one is read; its first entry says which root matters.
+        announced = announced_key(folder, key) if following else None
+        if following and announced:
+            after = first_entry(following, announced).get("previous")
+        quoted = [after["size"]] if after else []
+        try:
+            shard = Verifier(Log(folder), key, options, quoted).run()
+            if before:
+                follow(before, shard)
+        except Bad as bad:
+            bad.file = os.path.join(name, bad.file) if bad.file else name
+            raise
+        say(f"{key.origin}")
+        for line in shard.report():
+            say("  " + line)
+        before, key = shard, next_key(shard.story.successor)
+
+
+def next_key(announced):
+    if announced is None:
+        return None
+    origin, public = announced["origin"], bytes.fromhex(announced["key"])
+    ident = sha256(origin.encode() + b"\n\x01" + public)[:4]
+    return read_vkey(f"{origin}+{ident.hex()}+{base64.b64encode(bytes([1]) + public).decode()}")
+
+
+def announced_key(folder, key):
+    """The key that this shard announces, before it is verified; looked for from its end."""
+    try:
+        log = Log(folder)
+        checkpoint = open_checkpoint(log.read("checkpoint", NOTE_MAX), key, "checkpoint")
+        tiles = Tiles(log, checkpoint)
+        for n in reversed(range((checkpoint.size + WIDTH - 1) // WIDTH)):
+            for _, leaf in reversed(tiles.entries(n)[1]):
+                if b'"type":"shard.next"' in leaf:
+                    return next_key(parse(leaf))
+    except (Bad, NotThis):
+        pass  # verified later, and refused then
+    return None
+
+
+def follow(before, shard):
+    """Holds a shard against the one before it."""
+    said, origin = shard.story.previous, before.published.origin
+    if said is None or said["origin"] != origin:
+        raise Bad(f"does not say that it goes on from {origin}")
+    if said["size"] > before.tree.size or before.roots[said["size"]].hex() != said["root"]:
+        raise Bad(f"goes on from another history of {origin}")
+    for whole in shard.story.ended:
+        if whole["origin"] != origin:
+            continue
+        if (whole["size"], whole["root"]) != (before.tree.size, before.tree.root().hex()):
+            raise Bad(f"knew {origin} as another, or a longer, one")
+
+
 # --- The proof of one entry (C2SP tlog-proof) ------------------------------------------------------
 
 
@@ -1253,7 +1357,7 @@ def main(arguments=None):
     about = __doc__.split("\n\n")
     parser = argparse.ArgumentParser(
         description=about[0], epilog="\n\n".join(about[2:]), formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{log,proof}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{log,shards,proof}")
     whole = commands.add_parser("log", help="verify a log's folder")
     whole.add_argument("log", metavar="LOG", help="the log's folder")
     whole.add_argument("vkey", metavar="VKEY", help="the verifier key, or a file that holds it")
@@ -1262,6 +1366,11 @@ def main(arguments=None):
     whole.add_argument("--closed", action="store_true",
                        help="require that the log was closed in order, so that everything is signed")
     whole.add_argument("--skip-bodies", action="store_true", help="leave the sealed bodies unread")
+    shards = commands.add_parser("shards", help="verify the shards of a log, and that each goes on from the one before")
+    shards.add_argument("root", metavar="ROOT", help="the folder that holds the shards, such as 2026-11")
+    shards.add_argument("vkey", metavar="VKEY", help="the verifier key of one shard, or a file that holds it")
+    shards.add_argument("--skip-bodies", action="store_true", help="leave the sealed bodies unread")
+    shards.set_defaults(since=None, closed=False)
     proof = commands.add_parser("proof", help="verify the proof of one entry, without the log")
     proof.add_argument("proof", metavar="PROOF", help="a C2SP tlog-proof file")
     proof.add_argument("vkey", metavar="VKEY", help="the verifier key, or a file that holds it")
@@ -1271,6 +1380,8 @@ def main(arguments=None):
     try:
         if options.command == "proof":
             check_proof(options)
+        elif options.command == "shards":
+            check_shards(options)
         else:
             for line in Verifier(Log(options.log), read_vkey(options.vkey), options).run().report():
                 say(line)

@@ -83,6 +83,23 @@ fn kinds(dir: &Path) -> Vec<&'static str> {
         .collect()
 }
 
+/// Whether the Python verifier, which shares no line with this code, agrees; and what it says.
+fn second_verifier(root: &Path, vkey: &VerifyKey) -> (bool, String) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("verifier/verify.py");
+    let output = std::process::Command::new("python3")
+        .args([
+            "-B".as_ref(),
+            script.as_os_str(),
+            "shards".as_ref(),
+            root.as_os_str(),
+        ])
+        .arg(vkey.to_string())
+        .output()
+        .expect("python3 runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), said)
+}
+
 async fn begin(shards: &Shards, n: u64) -> Pending {
     let reserved = shards.reserve().await.expect("a place");
     let bodies = body(crate::Direction::Request, 200);
@@ -177,6 +194,12 @@ async fn a_month_goes_over_into_the_next_without_losing_a_request() {
         .expect("it verifies");
     let links: Vec<_> = chain.links.iter().map(link).collect();
     assert_eq!(links, [(true, true, false), (true, false, true)]);
+    for (verifies, from) in [(true, "2026-11"), (true, "2026-12")] {
+        assert_eq!(
+            second_verifier(&months.root(), &months.vkey(from)).0,
+            verifies
+        );
+    }
     let stranger = Signer::generate(Origin::new("gw9.agency.example/audit").expect("an origin"));
     let stranger = stranger.expect("a key").verify_key();
     let refused = months.verify(Some(&stranger)).expect_err("nobody's key");
@@ -320,6 +343,8 @@ async fn an_older_shard_that_was_rolled_back_or_rewritten_is_seen_by_the_next() 
         assert!(matches!(damage.fault, DamageKind::Story(_)), "{damage}");
         assert_eq!(damage.file, months.shard("2026-12"));
     }
+    let (verifies, said) = second_verifier(&months.root(), &months.vkey("2026-11"));
+    assert!(!verifies && said.contains("2026-12: "), "{said}");
 }
 
 #[tokio::test]
