@@ -37,6 +37,8 @@ use crate::entry::{
 };
 use crate::recover::{self, OpenError, Parts, Recovery};
 use crate::seal::{SealedBody, Sealer};
+#[cfg(test)]
+use crate::settings::Broken;
 use crate::settings::Settings;
 use crate::space::Space;
 use crate::storage::{Room, Storage};
@@ -605,6 +607,10 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        #[cfg(test)]
+        if self.shared.settings.broken == Some(Broken::Pairing) {
+            return drop(self.place.take());
+        }
         if let Some(place) = self.place.take() {
             let job =
                 Job::bare_outcome(self.req, self.intent, OutcomeStatus::Abandoned, Some(place));

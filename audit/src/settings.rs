@@ -33,6 +33,19 @@ pub struct Settings {
     pub checkpoint_idle: Duration,
     /// The log that a new one goes on from.
     pub previous: Option<Quote>,
+    /// What a test of the tests takes out.
+    #[cfg(test)]
+    pub(crate) broken: Option<Broken>,
+}
+
+/// A part of the log without which its promises do not hold: with it taken out, a test must fail.
+#[cfg(test)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Broken {
+    /// No space is set aside for the outcome.
+    Reservation,
+    /// Whoever vanishes, and whatever a crash leaves, gets no outcome.
+    Pairing,
 }
 
 impl Settings {
@@ -49,6 +62,8 @@ impl Settings {
             checkpoint_every: Duration::from_secs(1), // the most that a stolen disk leaves unsigned
             checkpoint_idle: Duration::from_secs(60), // the most that silence goes unexplained
             previous: None,
+            #[cfg(test)]
+            broken: None,
         }
     }
 

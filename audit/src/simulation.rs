@@ -8,7 +8,8 @@
 //! - every tree that a checkpoint was ever seen to sign;
 //! - exactly one outcome for every intent, and numbers without a gap: `verify` says so.
 //!
-//! **The test of the test**: on a disk whose syncs lie, the simulator must find something wrong.
+//! **The tests of the test**: on a disk whose syncs lie, and where intents are not paired with outcomes,
+//! the simulator must find something wrong.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -27,7 +28,7 @@ use crate::log::{Log, Pending, Receipt, Reservation, Unavailable};
 use crate::merkle::{Frontier, Hash, leaf_hash};
 use crate::recover::{self, OpenError, Parts};
 use crate::seal::{Opener, Sealer};
-use crate::settings::Settings;
+use crate::settings::{Broken, Settings};
 use crate::storage::{CrashStorage, Fault, Faults, FaultyStorage, Storage};
 use crate::verify::{VerifyOptions, verify_in};
 
@@ -81,6 +82,20 @@ fn a_disk_that_lies_about_flushing_is_found_out() {
     );
 }
 
+#[test]
+fn intents_without_a_pair_are_found_out() {
+    let unpaired = |seed| History {
+        broken: Some(Broken::Pairing),
+        ..History::new(seed)
+    };
+    let found = (0..100).filter(|seed| unpaired(*seed).play().is_err());
+    let found = found.count();
+    assert!(
+        found > 50,
+        "where nobody pairs, the simulator must fail; it did in {found} of 100 histories"
+    );
+}
+
 /// What happened, to know that something did.
 #[derive(Default, Debug)]
 struct Tally {
@@ -110,6 +125,7 @@ impl Tally {
 struct History {
     dice: Dice,
     lying: bool,
+    broken: Option<Broken>,
     disk: CrashStorage,
     clock: Arc<ManualClock>,
     /// What was acknowledged, and which trees were signed.
@@ -144,6 +160,7 @@ impl History {
         History {
             dice: Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d)),
             lying: false,
+            broken: None,
             disk: CrashStorage::new(seed),
             clock: Arc::new(ManualClock::at(1_790_000_000_000_000_000)),
             acknowledged: BTreeMap::new(),
@@ -208,6 +225,13 @@ impl History {
         }
     }
 
+    fn settings(&self) -> Settings {
+        Settings {
+            broken: self.broken,
+            ..settings()
+        }
+    }
+
     fn open(&self) -> Result<Life, OpenError> {
         let (signer, opener) = keys();
         let (storage, faults) = FaultyStorage::new(Arc::new(self.disk.clone()));
@@ -216,8 +240,13 @@ impl History {
         }
         let sealer = Sealer::new(opener.recipient());
         let clock = Arc::clone(&self.clock) as Arc<dyn crate::Clock>;
-        let (parts, _) =
-            recover::open(settings(), Arc::new(storage), signer.clone(), sealer, clock)?;
+        let (parts, _) = recover::open(
+            self.settings(),
+            Arc::new(storage),
+            signer.clone(),
+            sealer,
+            clock,
+        )?;
         Ok(Life {
             log: Log::unstarted(&parts),
             parts,
@@ -410,7 +439,7 @@ impl History {
         let sealer = Sealer::new(opener.recipient());
         let clock = Arc::clone(&self.clock) as Arc<dyn crate::Clock>;
         let disk: Arc<dyn Storage> = Arc::new(self.disk.clone());
-        let (parts, recovery) = recover::open(settings(), disk, signer.clone(), sealer, clock)
+        let (parts, recovery) = recover::open(self.settings(), disk, signer.clone(), sealer, clock)
             .map_err(|error| format!("does not open after a crash: {error}"))?;
         self.tally.torn += u64::from(recovery.torn_bytes > 0);
         self.tally.unknown += recovery.open_intents;

@@ -24,6 +24,8 @@ pub use records::{AuditConfig, AuditLevel, Records};
 /// Everything the program is told from outside, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// SHA-256 of the file; with the environment over it, of both.
+    pub digest: audit::Digest,
     /// Production refuses the demo backend.
     pub mode: Mode,
     /// A line for error messages: whom a refused user may ask.
@@ -242,13 +244,13 @@ impl Config {
                 None,
             );
         }
-        let config = read(Section::root(&source, table));
+        let config = read(Section::root(&source, table), source.digest());
         (config, source.problems())
     }
 }
 
 /// Reads every section, so that every problem is found, and only then puts the pieces together.
-fn read(mut root: Section<'_>) -> Option<Config> {
+fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
     root.number("version", 1, 1..=1);
     let mode = root.choice(
         "mode",
@@ -288,6 +290,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     }
     root.finish();
     Some(Config {
+        digest,
         mode: mode?,
         contact,
         listener: listener?,

@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::pipeline::forward::Models;
 use crate::places::Places;
 use crate::problem::Problem;
+use crate::runtime;
 use crate::tasks::Tasks;
 
 /// A guard that takes longer than this has not decided. The fast tier takes tens of microseconds.
@@ -242,7 +243,16 @@ impl Gateway {
     /// What is in force from here on is in the log before the first request.
     async fn record_start(&self) -> Result<(), audit::Unavailable> {
         let policy = self.policy.load();
-        let mut events = Vec::new();
+        let version = Name::literal(env!("CARGO_PKG_VERSION"));
+        let config = self.config.digest;
+        let mut events = vec![Event::Start(audit::Start { version, config })];
+        if self.config.guardrails.models_dir.is_some()
+            && let Ok(library) = runtime::library(&self.config.guardrails)
+            && let Some(digest) = audit::Digest::parse(&library.sha256)
+        {
+            let library = Name::literal("onnxruntime");
+            events.push(Event::LibraryLoad(audit::LibraryLoad { library, digest }));
+        }
         if let Some(digest) = audit::Digest::parse(policy.digest()) {
             let rules = u32::try_from(policy.rule_count()).unwrap_or(u32::MAX);
             let bundle = Name::new(policy.id()).unwrap_or_else(|| Name::literal("bundle"));

@@ -488,3 +488,36 @@ async fn a_refusal_is_durable_before_it_is_sent() {
     );
     gateway.stop().await.check();
 }
+
+/// What is in force is in the log before the first request, and can be looked up by its digest.
+#[tokio::test]
+async fn a_log_begins_with_what_is_in_force() {
+    let gateway = TestGateway::new().start().await;
+    gateway.chat(ME, "hello").await;
+    let log = gateway.stop().await;
+    log.check();
+    let entries = log.entries();
+    let kinds: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["type"].as_str().unwrap())
+        .collect();
+    let first_request = kinds
+        .iter()
+        .position(|kind| kind.starts_with("req."))
+        .unwrap();
+    for kind in [
+        "boot",
+        "key.epoch",
+        "start",
+        "library.load",
+        "policy.load",
+        "guard.load",
+    ] {
+        assert!(kinds[..first_request].contains(&kind), "{kind}: {kinds:?}");
+    }
+    let [start] = &log.of_type("start")[..] else {
+        panic!()
+    };
+    let config = std::fs::read(log.certs().with_file_name("portcullis.toml")).unwrap();
+    assert_eq!(start["config"], audit::Digest::of(&config).to_string());
+}

@@ -1,6 +1,6 @@
 //! The log that a gateway left behind, read and verified.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -36,6 +36,11 @@ impl AuditLog {
             outcomes.len(),
             "no outcome without an intent"
         );
+    }
+
+    /// The folder of the certificates, beside the configuration.
+    pub fn certs(&self) -> &Path {
+        &self.certs
     }
 
     /// The key that verifies its checkpoints.

@@ -102,6 +102,30 @@ async fn a_log_goes_on_where_it_was_closed() {
 #[tokio::test]
 async fn whoever_vanishes_leaves_exactly_one_outcome() {
     let bench = Bench::new();
+    vanish(&bench).await;
+    let outcomes = bench.verify().outcomes;
+    assert_eq!(outcomes.get(&OutcomeStatus::Abandoned), Some(&3));
+    assert_eq!(outcomes.get(&OutcomeStatus::Completed), Some(&1));
+    assert_eq!(outcomes.get(&OutcomeStatus::ClientGone), Some(&1));
+    assert_eq!(
+        bench.count("req.late"),
+        1,
+        "nobody waited for the outcome of 3"
+    );
+}
+
+/// The test of the test before: without the duty to pair, it fails.
+#[tokio::test]
+async fn without_pairing_whoever_vanishes_leaves_nothing() {
+    let mut bench = Bench::new();
+    bench.settings.broken = Some(Broken::Pairing);
+    vanish(&bench).await;
+    let outcomes = bench.verify().outcomes;
+    assert_eq!(outcomes.get(&OutcomeStatus::Abandoned), None);
+}
+
+/// Callers vanish at every `await`.
+async fn vanish(bench: &Bench) {
     let log = bench.open();
     drop(log.reserve().await.expect("a place"));
     drop(begin(&log, 1).await.expect("durable"));
@@ -145,15 +169,6 @@ async fn whoever_vanishes_leaves_exactly_one_outcome() {
         .abandon(gone, body(Direction::Response, 9));
     until("nobody holds a place", || log.status().places == 0).await;
     log.close().await;
-    let outcomes = bench.verify().outcomes;
-    assert_eq!(outcomes.get(&OutcomeStatus::Abandoned), Some(&3));
-    assert_eq!(outcomes.get(&OutcomeStatus::Completed), Some(&1));
-    assert_eq!(outcomes.get(&OutcomeStatus::ClientGone), Some(&1));
-    assert_eq!(
-        bench.count("req.late"),
-        1,
-        "nobody waited for the outcome of 3"
-    );
 }
 
 #[tokio::test]
@@ -231,11 +246,8 @@ async fn there_are_as_many_places_as_there_are() {
     assert!(log.reserve().await.is_ok());
 }
 
-#[tokio::test]
-async fn a_full_disk_refuses_newcomers_and_keeps_its_word() {
-    let bench = Bench::new();
-    let (log, faults) = bench.open_faulty();
-    faults.set(Fault::NoSpace);
+/// Fills the disk with intents, of which some are still owed their outcomes.
+async fn fill(log: &Log) -> (u64, Vec<(u64, Pending)>) {
     let mut pending = Vec::new();
     let mut n = 0;
     // Bodies make it quick. Whoever has an intent is owed its outcome, however full the disk.
@@ -245,14 +257,45 @@ async fn a_full_disk_refuses_newcomers_and_keeps_its_word() {
             break;
         };
         match reserved
-            .intent(intent(n), body(Direction::Request, 5_000))
+            .intent(intent(n), body(Direction::Request, 1_500))
             .await
         {
-            Ok((_receipt, duty)) if pending.len() < 20 => pending.push((n, duty)),
+            Ok((_receipt, duty)) if pending.len() < 200 => pending.push((n, duty)),
             Ok((_receipt, duty)) => duty.abandon(outcome(n), Vec::new()),
             Err(why) => assert_eq!(why, Unavailable::Full),
         }
     }
+    (n, pending)
+}
+
+/// The test of the test after: with nothing set aside for outcomes, a full disk breaks the log's word.
+#[tokio::test]
+async fn without_its_reservation_an_outcome_meets_a_full_disk() {
+    let mut bench = Bench::new();
+    bench.settings.broken = Some(Broken::Reservation);
+    bench.settings.queue_max = 400;
+    bench.settings.commit_timeout = Duration::from_millis(300);
+    let (log, faults) = bench.open_faulty();
+    faults.set(Fault::NoSpace);
+    let (_, pending) = fill(&log).await;
+    let mut broken = false;
+    for (n, duty) in pending {
+        if duty.outcome(outcome(n), Vec::new()).await.is_err() {
+            broken = true;
+            break;
+        }
+    }
+    faults.clear();
+    assert!(broken, "nobody misses what is not set aside");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_newcomers_and_keeps_its_word() {
+    let mut bench = Bench::new();
+    bench.settings.queue_max = 400;
+    let (log, faults) = bench.open_faulty();
+    faults.set(Fault::NoSpace);
+    let (n, pending) = fill(&log).await;
     assert_eq!(log.reserve().await.err(), Some(Unavailable::Full));
     assert_eq!(log.status().state, State::Degraded(Reason::Full));
     for (n, duty) in pending {

@@ -42,6 +42,15 @@ impl Source {
         &self.text
     }
 
+    /// SHA-256 of the text, as `sha256sum` prints it; with an environment over it, of its variables too.
+    pub(super) fn digest(&self) -> audit::Digest {
+        let mut all = self.text.clone();
+        for (name, value) in &self.environment {
+            all.push_str(&format!("\0{name}={value}"));
+        }
+        audit::Digest::of(all.as_bytes())
+    }
+
     /// Takes the problems found so far.
     pub(super) fn problems(&self) -> Vec<Problem> {
         self.problems.take()
