@@ -55,6 +55,8 @@
 )]
 
 mod archive;
+#[cfg(test)]
+mod campaign;
 mod checkpoint;
 mod clock;
 mod content;

@@ -385,6 +385,12 @@ impl Publisher {
         }
     }
 
+    /// Begins a new epoch at once.
+    #[cfg(test)]
+    pub(crate) fn next_epoch(&mut self) {
+        self.begin_epoch();
+    }
+
     /// Announces one keyring file that was sealed again. One a turn: the log's own entries must not
     /// crowd out those of requests, and nobody waits for these.
     fn adopt_offer(&mut self) {
