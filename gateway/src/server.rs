@@ -186,6 +186,8 @@ impl Gateway {
             places: Places::new(
                 config.limits.in_flight_max,
                 config.limits.in_flight_per_principal_max,
+                // Half a segment: what the log sets aside for one is then there for the others.
+                (config.audit.segment_bytes / 2).max(config.limits.body_bytes_max as u64),
             ),
             zone: config.listener.zone.as_str().into(),
             // The configuration has checked that the zone is a name.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tests::gateway_under_test::{CHAT, question};
+use tests::gateway_under_test::{CHAT, babble, question};
 use tests::{AuditLog, FakeLlama, Reply, Script, TestGateway, beside, until, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -268,4 +268,30 @@ async fn a_body_that_does_not_come_is_not_waited_for_beyond_the_request_s_time()
         (log.about(&id).len(), &log.about(&id)[0]["code"]),
         (1, &json!("request_timeout"))
     );
+}
+
+/// Space in the log is set aside for what waits to be recorded: one caller's many large prompts wait for one another,
+/// and take no other caller's.
+#[tokio::test]
+async fn one_caller_s_large_prompts_leave_the_log_s_space_to_others() {
+    let llama = FakeLlama::replying("fine").start().await;
+    let gateway = Arc::new(TestGateway::new().backend(&llama).start().await);
+    let large: Vec<_> = (0..24)
+        .map(|n| {
+            let gateway = gateway.clone();
+            beside(async move { gateway.chat(ME, &babble(35_000, n)).await.status() })
+        })
+        .collect();
+    for n in 0..40 {
+        let reply = gateway.chat(OTHER, &babble(20, 1_000 + n)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        assert!(!gateway.log_status().is_degraded());
+    }
+    for asked in large {
+        assert_eq!(within("a large prompt's answer", asked).await.unwrap(), 200);
+    }
+    let gateway = Arc::into_inner(gateway).expect("the last one");
+    let log = gateway.stop().await;
+    log.check();
+    assert_eq!(log.of_type("audit.degraded"), Vec::<Value>::new());
 }

@@ -55,6 +55,7 @@ pub async fn prompt(
     trail: &mut Trail,
 ) -> Result<Prompt, Refusal> {
     let body = body::read(incoming, limits, deadline).await?;
+    trail.will_record(body.len(), deadline).await?;
     let prompt = parse(&body, limits)?;
     trail.asks(&prompt);
     Ok(prompt)

@@ -157,7 +157,7 @@ pub async fn screened(
         .stream(asked.permit.profile())
         .map_err(Refusal::GuardrailUnavailable)?;
     let guard_timeout = gw.guard_timeout;
-    let mut screened = Screened {
+    let screened = Screened {
         asked,
         screen,
         choices: BTreeMap::new(),
@@ -167,17 +167,37 @@ pub async fn screened(
         deadline,
         guard_timeout,
     };
-    match screened.step(Instant::now() + STATUS_HELD_MAX).await {
-        Step::End(Ending {
-            how: How::Fault(refusal),
-            ..
-        }) => {
-            trail.note_checks(&screened);
-            Err(refusal)
+    let mut held = Held {
+        screened: Some(screened),
+        trail,
+    };
+    let mut failed = Refusal::ShuttingDown;
+    if let Some(screened) = &mut held.screened {
+        match screened.step(Instant::now() + STATUS_HELD_MAX).await {
+            Step::End(Ending {
+                how: How::Fault(refusal),
+                ..
+            }) => failed = refusal,
+            step => {
+                screened.waiting = Some(step);
+                return held.screened.take().ok_or(failed);
+            }
         }
-        step => {
-            screened.waiting = Some(step);
-            Ok(screened)
+    }
+    Err(failed)
+}
+
+/// An answer whose status is held. Whatever ends that but its beginning to show, the client's leaving included, what had
+/// been checked by then is noted.
+struct Held<'t> {
+    screened: Option<Screened>,
+    trail: &'t mut Trail,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(screened) = &self.screened {
+            self.trail.note_checks(screened);
         }
     }
 }

@@ -23,6 +23,7 @@ use uuid::Uuid;
 use crate::Gateway;
 use crate::config::AuditLevel;
 use crate::connections::Closed;
+use crate::deadline::Deadline;
 use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
 use crate::pipeline::forward::Target;
@@ -52,6 +53,8 @@ pub struct Trail {
     /// The status that has gone out with a stream's head; 0 while there is none.
     head_sent: u16,
     in_flight: Option<crate::places::Place>,
+    /// The prompt's bytes, until they are recorded.
+    unrecorded: Option<crate::places::Unrecorded>,
 }
 
 /// How an admitted request ended.
@@ -152,6 +155,7 @@ impl Trail {
             released_bytes: 0,
             head_sent: 0,
             in_flight: None,
+            unrecorded: None,
         })
     }
 
@@ -163,6 +167,20 @@ impl Trail {
         let place = self.gw.places.take(caller.subject.principal());
         self.in_flight = Some(place.ok_or(Refusal::Overloaded)?);
         Ok(())
+    }
+
+    /// Waits until so many bytes more of the caller may wait to be recorded.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`], when that takes too long.
+    pub async fn will_record(&mut self, bytes: usize, deadline: Deadline) -> Result<(), Refusal> {
+        let place = self.in_flight.as_ref().ok_or(Refusal::Overloaded)?;
+        let waited = deadline.limit(place.unrecorded(bytes)).await;
+        self.unrecorded = waited.ok().flatten();
+        match self.unrecorded {
+            Some(_) => Ok(()),
+            None => Err(Refusal::Overloaded),
+        }
     }
 
     /// Notes who asks.
@@ -233,6 +251,7 @@ impl Trail {
         let body = self.kept().request(chat, &self.facts.dropped, was);
         let bodies = body.into_iter().collect();
         let written = reservation.intent(intent, bodies).await;
+        self.unrecorded = None;
         let (receipt, pending) = written.map_err(Refusal::AuditUnavailable)?;
         self.place = Some(Place::Open(pending));
         Ok(receipt)
