@@ -8,7 +8,7 @@
 //!
 //! Each turn of a conversation repeats the turns before it, so that sealing each request whole would
 //! make a conversation of n turns cost n² messages. A text that a durable body of the same epoch and
-//! tenant holds already is therefore named and not repeated: `same` is the entry, which of its
+//! principal holds already is therefore named and not repeated: `same` is the entry, which of its
 //! bodies, and which of that body's texts. That one holds the text itself, never another reference:
 //! whoever reads follows one step, and what he follows is committed to by the tree.
 //!
@@ -32,8 +32,9 @@ pub(crate) use pack::{pack, unpack};
 pub struct Body<'a> {
     /// Which way it went.
     pub direction: Direction,
-    /// Whose texts they are. A text is shared between bodies of one tenant, and of nobody else's.
-    pub tenant: Option<Name>,
+    /// Whose texts they are: a text is shared between the bodies of one principal, and with nobody else's.
+    /// (Its length in the entry tells that it was said before: to its own principal at most.)
+    pub whose: Option<Name>,
     /// A JSON object: what is said beside the texts.
     pub head: Cow<'a, [u8]>,
     /// The texts, in order.
@@ -78,7 +79,7 @@ impl<'a> Body<'a> {
     pub fn new(direction: Direction, texts: Vec<Text<'a>>) -> Body<'a> {
         Body {
             direction,
-            tenant: None,
+            whose: None,
             head: Cow::Borrowed(b"{}"),
             texts,
             original: None,
@@ -87,8 +88,26 @@ impl<'a> Body<'a> {
 
     /// Bytes of head and texts.
     pub(crate) fn bytes(&self) -> u64 {
-        let texts = self.texts.iter().map(|text| text.text.len());
+        let was = match &self.original {
+            Some(Original::Kept(texts)) => texts.as_slice(),
+            _ => &[],
+        };
+        let texts = self.texts.iter().chain(was).map(|text| text.text.len());
         (self.head.len() + texts.sum::<usize>()) as u64
+    }
+
+    /// The same, committing to the originals instead of keeping them; whether that changes anything.
+    pub(crate) fn keep_less(&mut self) -> bool {
+        match self.original.take() {
+            Some(Original::Kept(texts)) => {
+                self.original = Some(Original::Committed(texts));
+                true
+            }
+            original => {
+                self.original = original;
+                false
+            }
+        }
     }
 
     /// What its entry says when it cannot be kept.
@@ -113,7 +132,7 @@ impl<'a> Body<'a> {
             if n > 0 {
                 json.push(b',');
             }
-            let address = known.address(self.tenant.as_ref(), &text.text);
+            let address = known.address(self.whose.as_ref(), &text.text);
             match address.and_then(|address| known.find(&address)) {
                 Some(same) => write_json(&mut json, &Reference { at: &text.at, same }),
                 None => {
@@ -212,6 +231,20 @@ impl Sealed {
     /// Reads a document; `None` if the bytes are none.
     pub(crate) fn read(json: &[u8]) -> Option<Sealed> {
         serde_json::from_slice(json).ok()
+    }
+
+    /// The list of originals, as it is committed to; `None` if they are not kept.
+    pub(crate) fn original_list(&self) -> Option<Vec<u8>> {
+        let texts = self.original.iter().map(|text| {
+            Some(Text {
+                at: text.at.as_str().into(),
+                text: text.text.as_deref()?.into(),
+            })
+        });
+        let texts: Option<Vec<_>> = texts.collect();
+        let mut json = Vec::new();
+        write_json(&mut json, &texts.filter(|texts| !texts.is_empty())?);
+        Some(json)
     }
 
     /// A text of it, if it stands here itself.

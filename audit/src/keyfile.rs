@@ -1,7 +1,7 @@
 //! Private keys on disk: PEM, PKCS#8, readable by the owner alone. And the reading of PEM.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::{File, OpenOptions, hard_link, remove_file};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -27,20 +27,29 @@ pub(crate) fn load(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     decode(&text)
 }
 
-/// Writes a PKCS#8 document to a new PEM file, durable on return.
+/// Writes a PKCS#8 document to a new PEM file, durable on return: whole, or not at all.
 pub(crate) fn create(path: &Path, der: &[u8]) -> Result<(), KeyError> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(encode(der).as_bytes())?;
-    file.sync_all()?;
+    let part = path.with_added_extension("part");
+    let written = write(&part, der).and_then(|()| hard_link(&part, path)); // which replaces nothing
+    let removed = remove_file(&part);
+    written?;
+    removed?;
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(())
+}
+
+fn write(path: &Path, der: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(encode(der).as_bytes())?;
+    file.sync_all()
 }
 
 /// The PKCS#8 document of a PEM text.

@@ -25,7 +25,11 @@
 //!
 //! What this cannot do: keep the text from someone who reads this process's memory while an epoch
 //! is open, or from a holder of a recipient's private key. The epoch key is wiped when its epoch
-//! ends; documents are wiped when they are sealed, and what they were made from by whoever owns it.
+//! ends; documents are wiped when they are sealed, but what they were made from is its owner's affair,
+//! and the compressor keeps its last 32 KiB.
+//!
+//! Nor does `original` hide a masked value from whoever opens the body: they have the salt and the text
+//! around it, and can try each number there is.
 
 use std::fmt;
 use std::sync::Arc;

@@ -17,17 +17,19 @@
 //!    the new one (`boot`, `previous`). *A crash here* leaves a new shard that nobody uses yet; the next
 //!    opening goes on with it.
 //! 3. New requests go to the new shard. Those in flight end in the old one, where their intents are.
-//! 4. When the last of them has ended, or [`DRAIN_MAX`] later, the old shard is closed, and the new one
-//!    records `shard.closed`: the whole of the old one. Then the old key is destroyed. *A crash here*
+//! 4. When the last of them has ended, or can only be lost ([`Parts::drain_max`]), the old shard is
+//!    closed, and the new one records `shard.closed`: the whole of the old one. Then the old key is destroyed. *A crash here*
 //!    leaves an old shard that is not closed, or not told of, and its key, which says so: the next
 //!    opening does both.
 //!
-//! Whatever fails on the way is told, and tried again a minute later; meanwhile the old shard goes on.
-//! A clock that goes back begins no shard.
+//! Whatever fails on the way is told, raises the alarm, and is tried again a minute later; meanwhile the
+//! old shard goes on. What one shard says of another was read under that one's key. A clock that goes
+//! back begins no shard, and neither does one that leaps over a month: then an opening has to.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -37,6 +39,7 @@ use crate::checkpoint::{Checkpoint, KeyError, Origin, Signer, VerifyKey};
 use crate::clock::Clock;
 use crate::entry::{Digest, Event, Quote, ShardNext};
 use crate::log::{Log, Receipt, Reservation, Status, Unavailable};
+use crate::publisher::CHECKPOINT;
 use crate::recover::{OpenError, Recovery};
 use crate::seal::Sealer;
 use crate::settings::Settings;
@@ -47,16 +50,15 @@ use crate::tail::Damage;
 mod chain;
 mod month;
 
-pub use chain::{Chain, Link, verify_shards};
+pub use chain::{Chain, ChainOptions, Link, verify_shards};
 pub(crate) use month::Month;
 
-/// So long a shard waits for requests in flight before it is closed without them: longer than any
-/// request may take.
-const DRAIN_MAX: Duration = Duration::from_secs(3600);
 /// How often to look whether the month has changed, and whether an old shard can be closed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How soon to try again what has failed.
 const RETRY_EVERY: Duration = Duration::from_secs(60);
+/// So long closing waits for a shard that is just beginning or ending.
+const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// So long the checkpoint that the next shard quotes is waited for.
 const CHECKPOINT_WAIT: Duration = Duration::from_secs(30);
 
@@ -80,6 +82,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// The time, which begins a new month.
     pub clock: Arc<dyn Clock>,
+    /// So long a shard that is over waits for requests in flight: longer than any may take.
+    pub drain_max: Duration,
 }
 
 struct Inner {
@@ -89,6 +93,12 @@ struct Inner {
     preface: Mutex<Vec<Event>>,
     /// Shards that wait for their last requests.
     ending: Mutex<Vec<Ending>>,
+    /// The next shard, once it was announced, and where.
+    announced: Mutex<Option<(Month, u64)>>,
+    /// Flushes of shards that are over, and requests that they refused.
+    past: Mutex<(u64, u64)>,
+    /// Whether the last attempt to begin or end a shard failed.
+    fails: AtomicBool,
     stop: (Mutex<bool>, Condvar),
 }
 
@@ -98,6 +108,7 @@ struct Current {
     verify_key: VerifyKey,
 }
 
+#[derive(Clone)]
 struct Ending {
     month: Month,
     log: Log,
@@ -131,6 +142,10 @@ enum TurnError {
     Io(#[from] io::Error),
     #[error("no checkpoint came")]
     NoCheckpoint,
+    #[error("shard {0} did not end in order; the next opening ends it")]
+    Unended(Month),
+    #[error("the clock has leapt to {0}: restart to go on there, if it is right")]
+    Leap(Month),
 }
 
 impl Shards {
@@ -155,15 +170,16 @@ impl Shards {
         let begins = !root.join(month.to_string()).exists();
         let untold = |old: &&Month| parts.key_file(**old).exists();
         let untold: Vec<Month> = before.iter().filter(untold).copied().collect();
-        for old in &untold {
-            let announces = begins && before.last() == Some(old);
-            parts.end(*old, announces.then_some(month))?;
+        let mut previous = None;
+        for old in &before {
+            if untold.contains(old) {
+                let announces = begins && before.last() == Some(old);
+                parts.end(*old, previous, announces.then_some(month))?;
+            }
+            previous = parts.checkpoint(*old)?.map(|checkpoint| checkpoint.quote());
         }
-        let previous = match before.last() {
-            Some(old) => parts.checkpoint(*old)?.map(|checkpoint| checkpoint.quote()),
-            None => None,
-        };
         let (log, recovery) = parts.open(month, previous)?;
+        parts.sync_names()?;
         let verify_key = parts.signer(month)?.verify_key();
         let inner = Arc::new(Inner {
             parts,
@@ -174,6 +190,9 @@ impl Shards {
             })),
             preface: Mutex::default(),
             ending: Mutex::default(),
+            announced: Mutex::default(),
+            past: Mutex::default(),
+            fails: AtomicBool::new(false),
             stop: Default::default(),
         });
         for old in untold {
@@ -197,7 +216,14 @@ impl Shards {
     /// # Errors
     /// [`Unavailable`].
     pub async fn reserve(&self) -> Result<Reservation, Unavailable> {
-        self.inner.current().log.reserve().await
+        loop {
+            let current = self.inner.current();
+            match current.log.reserve().await {
+                // It may have ended between the two lines.
+                Err(Unavailable::Closed) if self.inner.current().month > current.month => {}
+                reserved => return reserved,
+            }
+        }
     }
 
     /// As [`Log::record`], in the shard of this moment.
@@ -205,7 +231,13 @@ impl Shards {
     /// # Errors
     /// [`Unavailable`].
     pub async fn record(&self, event: Event) -> Result<Receipt, Unavailable> {
-        self.inner.current().log.record(event).await
+        loop {
+            let current = self.inner.current();
+            match current.log.record(event.clone()).await {
+                Err(Unavailable::Closed) if self.inner.current().month > current.month => {}
+                recorded => return recorded,
+            }
+        }
     }
 
     /// Records what is in force, and says it again at the beginning of every shard to come: each can be
@@ -221,14 +253,21 @@ impl Shards {
         Ok(())
     }
 
-    /// How the shard of this moment is doing; open intents are those of all.
+    /// How the shard of this moment is doing; open intents, flushes and refusals are those of all, and the
+    /// alarm is on when a shard cannot be begun or ended, too.
     pub fn status(&self) -> Status {
         let mut status = self.inner.current().log.status();
         for ending in lock(&self.inner.ending).iter() {
             let old = ending.log.status();
             status.open_intents += old.open_intents;
+            status.flushes += old.flushes;
+            status.refused += old.refused;
             status.alarm |= old.alarm;
         }
+        let (flushes, refused) = *lock(&self.inner.past);
+        status.flushes += flushes;
+        status.refused += refused;
+        status.alarm |= self.inner.fails.load(Ordering::Relaxed) || self.watch.died();
         status
     }
 
@@ -245,8 +284,10 @@ impl Shards {
     /// As [`Log::close`], for all shards that are open.
     pub async fn close(&self) {
         self.inner.end();
-        while !self.watch.is_over() {
-            tokio::time::sleep(Duration::from_millis(5)).await; // a shard may just be beginning
+        let begun = Instant::now();
+        // A shard may just be beginning. One that a disk keeps from it is not waited for.
+        while !self.watch.is_over() && begun.elapsed() < CLOSE_WAIT {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let ending = std::mem::take(&mut *lock(&self.inner.ending));
         for old in ending {
@@ -282,27 +323,47 @@ impl Parts {
             file: file.clone(),
             error,
         };
-        if file.exists() {
-            return Signer::load(origin, &file).map_err(key);
-        }
-        let signer = Signer::create(origin, &file).map_err(key)?;
+        // One that has signed already is never replaced: its key was lost, or is elsewhere.
+        let signer = match file.exists() || self.dir(month).join(CHECKPOINT).exists() {
+            true => Signer::load(origin, &file).map_err(key)?,
+            false => Signer::create(origin, &file).map_err(key)?,
+        };
         let public = self.settings.dir.join(format!("{month}.vkey"));
-        fs::write(public, format!("{}\n", signer.verify_key()))?;
+        if !public.exists() {
+            fs::write(public, format!("{}\n", signer.verify_key()))?;
+        }
         Ok(signer)
     }
 
+    /// The names of the folders, and that of their own folder.
+    fn sync_names(&self) -> io::Result<()> {
+        let root = &self.settings.dir;
+        let above = root.parent().map(Path::to_owned);
+        let mut folders = [above, Some(root.clone())].into_iter().flatten();
+        folders.try_for_each(|folder| self.storage.sync_dir(&folder))
+    }
+
     /// Ends a shard that an earlier process left, and announces the next one if it has not.
-    fn end(&self, old: Month, next: Option<Month>) -> Result<(), OpenError> {
+    fn end(
+        &self,
+        old: Month,
+        previous: Option<Quote>,
+        next: Option<Month>,
+    ) -> Result<(), OpenError> {
         if next.is_none() && survey(&self.dir(old))?.closed {
             return Ok(());
         }
-        let (log, _) = self.open(old, None)?;
+        let (log, recovery) = self.open(old, previous)?;
+        tracing::info!(shard = %old, ?recovery, "an older shard of the audit log is ended");
         if let Some(next) = next {
             let recorded = log.record_blocking(self.announcement(next)?);
             let _receipt = recorded.map_err(|error| OpenError::Io(io::Error::other(error)))?;
         }
         log.close_blocking();
-        Ok(())
+        match survey(&self.dir(old))?.closed {
+            true => Ok(()),
+            false => Err(OpenError::Io(io::Error::other(TurnError::Unended(old)))),
+        }
     }
 
     fn announcement(&self, next: Month) -> Result<Event, OpenError> {
@@ -329,12 +390,17 @@ impl Parts {
         )
     }
 
-    fn checkpoint(&self, month: Month) -> Result<Option<Checkpoint>, Damage> {
+    /// A shard's checkpoint; under its key, as long as that is there.
+    fn checkpoint(&self, month: Month) -> Result<Option<Checkpoint>, OpenError> {
+        let key = match self.key_file(month).exists() {
+            true => Some(self.signer(month)?.verify_key()),
+            false => None,
+        };
         let archive = Archive {
             storage: &*self.storage,
             dir: &self.dir(month),
         };
-        archive.checkpoint(None)
+        Ok(archive.checkpoint(key.as_ref())?)
     }
 }
 
@@ -357,36 +423,53 @@ impl Inner {
             if *waited.unwrap_or_else(PoisonError::into_inner).0 {
                 return;
             }
-            wait = match self.look_around() {
+            let looked = self.look_around();
+            self.fails.store(looked.is_err(), Ordering::Relaxed);
+            wait = match looked {
                 Ok(()) => LOOK_EVERY,
                 Err(error) => {
-                    tracing::error!(%error, "the audit log's next shard cannot be begun; this one goes on");
+                    tracing::error!(%error, "a shard of the audit log cannot be begun or ended; it is tried again");
                     RETRY_EVERY
                 }
             };
         }
     }
 
+    fn is_stopped(&self) -> bool {
+        *lock(&self.stop.0)
+    }
+
     /// What is due at this moment.
     fn look_around(&self) -> Result<(), TurnError> {
-        let month = Month::of(self.parts.clock.now());
-        if month > self.current().month {
-            self.turn_to(month)?;
+        // First those of an earlier look: a request that came while the shard turned has its place by now.
+        self.end_old()?;
+        let (now, month) = (Month::of(self.parts.clock.now()), self.current().month);
+        match now > month {
+            true if now == month.next() => self.turn_to(now),
+            true => Err(TurnError::Leap(now)),
+            false => Ok(()),
         }
-        self.end_old()
     }
 
     /// Steps 1 to 3.
     fn turn_to(&self, month: Month) -> Result<(), TurnError> {
         let old = self.current();
-        let announced = old.log.record_blocking(self.parts.announcement(month)?)?; // 1
+        let known = *lock(&self.announced);
+        let announced = match known.filter(|(known, _)| *known == month) {
+            Some((_, index)) => index, // an earlier attempt has
+            None => {
+                let announcement = self.parts.announcement(month)?;
+                let index = old.log.record_blocking(announcement)?.index.0; // 1
+                *lock(&self.announced) = Some((month, index));
+                index
+            }
+        };
         let begun = Instant::now();
         let quote = loop {
             match self.parts.checkpoint(old.month)? {
-                Some(checkpoint) if checkpoint.size > announced.index.0 => {
-                    break checkpoint.quote();
-                }
+                Some(checkpoint) if checkpoint.size > announced => break checkpoint.quote(),
                 _ if begun.elapsed() > CHECKPOINT_WAIT => return Err(TurnError::NoCheckpoint),
+                _ if self.is_stopped() => return Ok(()),
                 _ => thread::sleep(Duration::from_millis(20)),
             }
         };
@@ -405,46 +488,56 @@ impl Inner {
             log: old.log.clone(),
             since: Instant::now(),
         });
-        tracing::info!(shard = %month, "the audit log goes on in a new shard");
+        self.parts.sync_names()?;
+        let key = self.current().verify_key.to_string();
+        tracing::info!(shard = %month, key, "the audit log goes on in a new shard");
         Ok(())
     }
 
     /// Step 4, for those that are due.
     fn end_old(&self) -> Result<(), TurnError> {
-        let due =
-            |ending: &Ending| ending.log.status().places == 0 || ending.since.elapsed() > DRAIN_MAX;
-        let due: Vec<Ending> = {
-            let mut ending = lock(&self.ending);
-            let (due, rest) = std::mem::take(&mut *ending).into_iter().partition(due);
-            *ending = rest;
-            due
+        let due = |ending: &&Ending| {
+            ending.log.status().places == 0 || ending.since.elapsed() > self.parts.drain_max
         };
-        for old in due {
+        loop {
+            let old = lock(&self.ending).iter().find(due).cloned();
+            let Some(old) = old else { return Ok(()) };
             old.log.close_blocking();
-            self.tell_closed(old.month)?;
+            self.tell_closed(old.month)?; // else it stays, and is told of later
+            let status = old.log.status();
+            lock(&self.ending).retain(|ending| ending.month != old.month);
+            let mut past = lock(&self.past);
+            *past = (past.0 + status.flushes, past.1 + status.refused);
         }
-        Ok(())
     }
 
     /// Tells, in the shard of this moment, that an older one is over, and destroys its key. One that did
     /// not end in order keeps it, and the next opening ends it.
     fn tell_closed(&self, old: Month) -> Result<(), TurnError> {
         if !survey(&self.parts.dir(old))?.closed {
-            return Ok(());
+            return Err(TurnError::Unended(old));
         }
         let Some(checkpoint) = self.parts.checkpoint(old)? else {
-            return Ok(());
+            return Err(TurnError::NoCheckpoint);
         };
         let closed = Event::ShardClosed(checkpoint.quote());
         let _receipt = self.current().log.record_blocking(closed)?;
-        match fs::remove_file(self.parts.key_file(old)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-            _ => Ok(()),
+        let key = self.parts.key_file(old);
+        match fs::remove_file(&key) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
         }
+        let folder = key.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?)
     }
 }
 
 impl Watch {
+    /// Whether the thread ended without having been told to.
+    fn died(&self) -> bool {
+        self.is_over() && !self.inner.is_stopped()
+    }
+
     fn is_over(&self) -> bool {
         lock(&self.thread)
             .as_ref()

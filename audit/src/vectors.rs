@@ -115,7 +115,7 @@ fn asked(turn: usize) -> Body<'static> {
         }
     }
     Body {
-        tenant: Some(fixtures::name("agency/office/mission")),
+        whose: Some(fixtures::name("agency/office/mission")),
         head: br#"{"model":"llama-3.3-70b"}"#.into(),
         ..Body::new(Direction::Request, texts)
     }
@@ -128,7 +128,7 @@ fn answered(turn: usize) -> Body<'static> {
         "Forty-two, says Bob (555-0100).",
     )];
     Body {
-        tenant: Some(fixtures::name("agency/office/mission")),
+        whose: Some(fixtures::name("agency/office/mission")),
         original: (turn == 2).then_some(Original::Kept(original)),
         ..Body::new(
             Direction::Response,

@@ -124,7 +124,8 @@ pub struct Proof {
     pub kin: Kin,
 }
 
-/// What a log says of the one before it, and of the one that goes on from it.
+/// What a log says of the one before it, and of the one that goes on from it; as far as it is under the
+/// checkpoint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Kin {
     /// The one before, as it stood when this one began.
@@ -221,6 +222,8 @@ struct Seen {
     state: State,
     tree: Frontier,
     torn_bytes: u64,
+    /// What the published entries say of other logs: what nobody signed counts for nothing there.
+    kin: Kin,
 }
 
 /// What the entries so far say.
@@ -396,6 +399,7 @@ impl<'a> Inspector<'a, '_> {
             return Err(Damage::new(&archive.dir.join(WAL), DamageKind::Missing));
         }
         let kept = self.options.since.as_ref();
+        let kin = state.story.kin.clone();
         let mut walk = Walk::new(archive, published, kept, state, edge.frontier());
         let end = tail.replay(archive.storage, &mut walk)?;
         if end.size < published {
@@ -412,6 +416,7 @@ impl<'a> Inspector<'a, '_> {
             state,
             tree,
             torn_bytes: end.torn_bytes,
+            kin,
         })
     }
 
@@ -489,6 +494,7 @@ impl<'a> Inspector<'a, '_> {
             state,
             tree,
             torn_bytes,
+            kin,
         } = seen;
         let State {
             story,
@@ -517,7 +523,7 @@ impl<'a> Inspector<'a, '_> {
             clock_went_back: story.clock_went_back,
             torn_bytes,
             strays,
-            kin: story.kin,
+            kin,
         }
     }
 }

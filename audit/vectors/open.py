@@ -71,7 +71,10 @@ class Log:
     def epoch_key(self, epoch):
         """From the newest keyring file of the epoch that opens; all of them hold the same key."""
         certificate, key = self.officer
-        for keyring in sorted((self.folder / "keyring").glob(epoch + "*"), reverse=True):
+        # What was sealed again after a month's log was closed lies in a later one.
+        months = [other for other in self.folder.parent.glob("[0-9]*-[0-9]*") if other.name > self.folder.name]
+        keyrings = [file for folder in [self.folder, *months] for file in (folder / "keyring").glob(epoch + "*")]
+        for keyring in sorted(keyrings, reverse=True):
             opened = subprocess.run(
                 ["openssl", "cms", "-decrypt", "-inform", "DER", "-in", keyring, "-recip", certificate, "-inkey", key],
                 capture_output=True)
@@ -98,21 +101,25 @@ class Log:
             check(sha256(salt + original).hex() == body["original"], "the original is not what the entry commits to")
         return document
 
-    def whole(self, body):
+    def whole(self, index, body):
         """The same, with the texts that stand in other bodies."""
         document = self.document(body)
         for text in document["texts"]:
             if "same" in text:
                 entry, n, at = text.pop("same")
-                other = self.document(self.entry(entry)["body"][n])
-                text["text"] = other["texts"][at]["text"]
+                check(entry < index, "a text is said to stand in a later entry")
+                other = self.entry(entry)["body"][n]
+                check(other["epoch"] == body["epoch"], "a text is said to stand in another epoch")
+                there = self.document(other)["texts"][at]
+                check("text" in there, "a text is said to stand where it does not")
+                text["text"] = there["text"]
         return document
 
 
 def main(folder, index, certificate, key):
     log = Log(folder, certificate, key)
     for body in log.entry(int(index)).get("body", []):
-        print(json.dumps({"dir": body["dir"], **log.whole(body)}, ensure_ascii=False))
+        print(json.dumps({"dir": body["dir"], **log.whole(int(index), body)}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -563,6 +563,9 @@ class Story:
         elif kind in ("key.epoch", "key.rewrap"):
             self.keyring(index, entry, bad)
         elif kind == "shard.next":
+            known = self.successor
+            if known and known["origin"] == entry["origin"] and known["key"] != entry["key"]:
+                raise bad("the next shard is announced under two keys")
             self.successor = entry
         elif kind == "shard.closed":
             self.ended.append(entry)
@@ -1076,6 +1079,8 @@ class Verifier:
             self.states[size] = self.story.at()
         if size == self.published.size:
             self.signed_spot, self.signed_shut = self.story.spot, self.story.shut
+            # What nobody signed says nothing of other shards.
+            self.kin = self.story.previous, self.story.successor, list(self.story.ended)
 
     @staticmethod
     def same(entry, published, leaf):
@@ -1228,7 +1233,7 @@ def check_shards(options):
         raise Trouble(f"{root}: no shard is {key.origin}")
     if first:
         say(f"to know: {first} shards before {names[first]} are not looked at: give the key of the oldest")
-    before = None
+    before, earlier = None, []
     for n, name in enumerate(names[first:], first):
         if key is None:
             raise Bad("the shard before it announced none", name)
@@ -1242,14 +1247,15 @@ def check_shards(options):
         try:
             shard = Verifier(Log(folder), key, options, quoted).run()
             if before:
-                follow(before, shard)
+                follow(before, earlier, shard)
         except Bad as bad:
             bad.file = os.path.join(name, bad.file) if bad.file else name
             raise
         say(f"{key.origin}")
         for line in shard.report():
             say("  " + line)
-        before, key = shard, next_key(shard.story.successor)
+        before, key = shard, next_key(shard.kin[1])
+        earlier.append(shard)
 
 
 def next_key(announced):
@@ -1275,18 +1281,21 @@ def announced_key(folder, key):
     return None
 
 
-def follow(before, shard):
+def follow(before, earlier, shard):
     """Holds a shard against the one before it."""
-    said, origin = shard.story.previous, before.published.origin
+    said, _, ended = shard.kin
+    origin = before.published.origin
     if said is None or said["origin"] != origin:
         raise Bad(f"does not say that it goes on from {origin}")
-    if said["size"] > before.tree.size or before.roots[said["size"]].hex() != said["root"]:
+    root = before.roots.get(said["size"])
+    if root is None or root.hex() != said["root"]:
         raise Bad(f"goes on from another history of {origin}")
-    for whole in shard.story.ended:
-        if whole["origin"] != origin:
-            continue
-        if (whole["size"], whole["root"]) != (before.tree.size, before.tree.root().hex()):
-            raise Bad(f"knew {origin} as another, or a longer, one")
+    for whole in ended:
+        for older in earlier:
+            if whole["origin"] != older.published.origin:
+                continue
+            if (whole["size"], whole["root"]) != (older.tree.size, older.tree.root().hex()):
+                raise Bad(f"knew {whole['origin']} as another, or a longer, one")
 
 
 # --- The proof of one entry (C2SP tlog-proof) ------------------------------------------------------

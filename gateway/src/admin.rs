@@ -53,7 +53,7 @@ async fn readyz(State(gw): State<Arc<Gateway>>) -> Response {
     let audit = gw.audit.status();
     if gw.is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response()
-    } else if audit.state != audit::State::Serving {
+    } else if audit.state != audit::State::Serving || audit.space == audit::Space::Spent {
         (
             StatusCode::SERVICE_UNAVAILABLE,
             "the audit log cannot be written\n",

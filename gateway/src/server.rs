@@ -153,7 +153,13 @@ impl Gateway {
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config, seams: Seams) -> Result<Running, StartError> {
         let loaded = load::load(&config, seams.classifier.clone()).map_err(StartError::Files)?;
-        let opened = open_log(&config.audit, loaded.recipients.clone(), &seams)?;
+        let recipients = loaded.recipients.clone();
+        let opened = open_log(
+            &config.audit,
+            recipients,
+            config.limits.request_timeout,
+            &seams,
+        )?;
         let mut listeners = Vec::new();
         for address in &config.listener.bind {
             let bound = Listener::bind(*address).await;
@@ -360,6 +366,7 @@ struct Opened {
 fn open_log(
     config: &AuditConfig,
     recipients: audit::Recipients,
+    request_timeout: Duration,
     seams: &Seams,
 ) -> Result<Opened, StartError> {
     let failed = |source: audit::OpenError| match source {
@@ -395,6 +402,8 @@ fn open_log(
         storage,
         sealer: audit::Sealer::new(recipients),
         clock: seams.clock.clone(),
+        // By then each has met its own deadline, and said how it ended.
+        drain_max: 2 * request_timeout + Duration::from_secs(60),
     };
     let (log, recovery) = Shards::open(parts).map_err(failed)?;
     Ok(Opened {

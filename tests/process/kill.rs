@@ -80,7 +80,7 @@ async fn killed_under_load(folder: &Folder, dice: &mut Dice) -> Vec<Seen> {
         within("a client to notice", client).await.unwrap();
     }
     // As it lies there: intents without an outcome are no damage, and nothing else may be odd.
-    let left = audit::verify_shards(&folder.path().join("log"), None, &mut |_, _, _| {});
+    let left = audit::verify_shards(&folder.path().join("log"), audit::ChainOptions::default());
     left.unwrap_or_else(|damage| panic!("what the kill left does not verify: {damage}"));
     std::mem::take(&mut *load.seen.lock().unwrap())
 }

@@ -83,6 +83,10 @@ async fn a_drill_opens_old_bodies_and_says_what_does_not_open() {
         metrics.contains("\nportcullis_audit_drill_failed 0\n"),
         "{metrics}"
     );
+    assert!(
+        metrics.contains("\nportcullis_audit_drill_ok 1\n"),
+        "{metrics}"
+    );
 
     folder.succeeds(&["certs", "dev", "--dir", "next"]);
     let output = folder.run(&drill("next/officer.key", "next/officer.pem"));

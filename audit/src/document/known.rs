@@ -1,8 +1,8 @@
 //! Which texts durable bodies of this epoch hold already, and where.
 //!
-//! Addressed by HMAC-SHA-256 of tenant and text, under a key that lives in memory for one epoch and
-//! is written nowhere: neither the disk nor the memory of another epoch says that two texts are the
-//! same. What is not found is sealed again: to forget costs space, and nothing else.
+//! Addressed by HMAC-SHA-256 of principal and text, under a key that lives in memory for one epoch and
+//! is written nowhere. What the disk tells is a length: that of a body whose texts were said before is
+//! shorter. So texts are shared within a principal only: nobody learns of another's. What is not found is sealed again: to forget costs space, and nothing else.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::checkpoint::KeyError;
 use crate::entry::Name;
 use crate::seal;
 
-/// A text of a tenant.
+/// A text of a principal.
 pub(crate) type Address = [u8; 32];
 
 /// The texts of one epoch.
@@ -55,10 +55,10 @@ impl Known {
     }
 
     /// Where this text would be looked up; `None` for one that is always repeated.
-    pub(super) fn address(&self, tenant: Option<&Name>, text: &str) -> Option<Address> {
-        let tenant = tenant.filter(|_| text.len() >= TEXT_BYTES_MIN)?;
+    pub(super) fn address(&self, whose: Option<&Name>, text: &str) -> Option<Address> {
+        let whose = whose.filter(|_| text.len() >= TEXT_BYTES_MIN)?;
         let mut digest = hmac::Context::with_key(&self.key);
-        digest.update(tenant.as_str().as_bytes());
+        digest.update(whose.as_str().as_bytes());
         digest.update(b"\n"); // which no name holds
         digest.update(text.as_bytes());
         digest.sign().as_ref().try_into().ok()

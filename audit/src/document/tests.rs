@@ -9,11 +9,11 @@ use crate::seal::Unopened;
 use crate::storage::Fault;
 use crate::{BodyError, open_body};
 
-fn said(tenant: &str, texts: &[String]) -> Body<'static> {
+fn said(whose: &str, texts: &[String]) -> Body<'static> {
     let at = |n| format!("messages[{n}].content");
     let texts = (0..).zip(texts).map(|(n, said)| text(&at(n), said));
     Body {
-        tenant: Some(name(tenant)),
+        whose: Some(name(whose)),
         ..Body::new(Direction::Request, texts.collect())
     }
 }
@@ -74,15 +74,15 @@ async fn a_conversation_costs_its_messages_once() {
 }
 
 #[tokio::test]
-async fn tenants_and_epochs_share_nothing() {
+async fn principals_and_epochs_share_nothing() {
     let bench = Bench::new();
-    let said = |tenant| said(tenant, &[noise_of(1, 1_000)]);
+    let said = |whose| said(whose, &[noise_of(1, 1_000)]);
     let log = bench.open();
-    for (n, tenant) in [(1, "a"), (2, "a"), (3, "b"), (4, "b")] {
-        ask(&log, n, said(tenant)).await;
+    for (n, whose) in [(1, "a"), (2, "a"), (3, "b"), (4, "b")] {
+        ask(&log, n, said(whose)).await;
     }
     let nobody = Body {
-        tenant: None,
+        whose: None,
         ..said("a")
     };
     ask(&log, 5, nobody).await;
@@ -179,10 +179,10 @@ fn noise_of(seed: u64, bytes: usize) -> String {
 
 /// Names that could be confused are told apart: `a` + `b\nc` is not `a\nb` + `c`.
 #[test]
-fn a_tenant_is_not_a_part_of_the_text() {
+fn a_principal_is_not_a_part_of_the_text() {
     let known = super::Known::new().expect("random numbers");
     let long = "x".repeat(100);
-    let address = |tenant: &str, text: &str| known.address(Name::new(tenant).as_ref(), text);
+    let address = |whose: &str, text: &str| known.address(Name::new(whose).as_ref(), text);
     assert_ne!(address("a", &format!("b{long}")), address("ab", &long));
     assert_eq!(address("a", &long), address("a", &long));
     assert_eq!(address("a", "short"), None);

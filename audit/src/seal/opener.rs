@@ -14,8 +14,8 @@ use super::keyring::{EpochSecret, Keyring};
 use super::recipient::{NotARecipient, PublicKey, Recipient};
 use super::{SALT_BYTES, VERSION, WRAPPED_BYTES, associated_data, gcm, unwrap, zero_nonce};
 use crate::checkpoint::{KeyError, Origin};
-use crate::document::unpack;
-use crate::entry::{BodyRef, RequestId, Tag};
+use crate::document::{Sealed, unpack};
+use crate::entry::{BodyRef, Digest, RequestId, Tag};
 use crate::keyfile;
 use crate::merkle::sha256;
 
@@ -144,7 +144,10 @@ impl Opener {
             .split_at_checked(SALT_BYTES)
             .ok_or(Unopened::Altered)?;
         let document = unpack(packed).ok_or(Unopened::Altered)?;
-        match sha256(&[salt, &document]) == body.commit.0 {
+        let original = Sealed::read(&document).and_then(|document| document.original_list());
+        let as_committed =
+            original.is_none_or(|list| Some(Digest(sha256(&[salt, &list]))) == body.original);
+        match sha256(&[salt, &document]) == body.commit.0 && as_committed {
             true => Ok(document),
             false => Err(Unopened::Commitment),
         }

@@ -23,6 +23,20 @@ impl Month {
         }
     }
 
+    /// The month after.
+    pub(crate) fn next(self) -> Month {
+        match self.month {
+            12 => Month {
+                year: self.year.saturating_add(1),
+                month: 1,
+            },
+            month => Month {
+                month: month + 1,
+                ..self
+            },
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Month> {
         let (year, month) = text.split_once('-')?;
         let month = Month {
@@ -54,6 +68,8 @@ mod tests {
         ] {
             assert_eq!(Month::parse(other), None, "{other}");
         }
-        assert!(Month::parse("2026-12") < Month::parse("2027-01"));
+        let january = Month::parse("2027-01");
+        assert!(Month::parse("2026-12") < january);
+        assert_eq!(Some(november.next().next()), january);
     }
 }

@@ -2,12 +2,16 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::entry::{Entry, OutcomeStatus, StoredEntry, parse};
+use crate::entry::{
+    Boot, Entry, Envelope, Nothing, OutcomeStatus, Payload, StoredEntry, Tag, compose, parse,
+};
 use crate::fixtures::{Bench, body, intent, outcome};
 use crate::log::Pending;
+use crate::merkle::Frontier;
 use crate::seal::Recipients;
 use crate::tail::DamageKind;
 use crate::verify::{VerifyOptions, verify};
+use crate::wal::{Batch, Header};
 
 const NOVEMBER: u64 = 1_795_665_600_000_000_000;
 const DAY: u64 = 86_400_000_000_000;
@@ -43,6 +47,7 @@ impl Months {
             storage: self.bench.disk(),
             sealer: Sealer::new(crate::fixtures::recipients()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            drain_max: Duration::from_secs(60),
         }
     }
 
@@ -65,8 +70,16 @@ impl Months {
     }
 
     fn verify(&self, vkey: Option<&VerifyKey>) -> Result<Chain, Damage> {
-        verify_shards(&self.root(), vkey, &mut |_, _, _| {})
+        verify_all(&self.root(), vkey)
     }
+}
+
+fn verify_all(root: &Path, vkey: Option<&VerifyKey>) -> Result<Chain, Damage> {
+    let options = ChainOptions {
+        vkey: vkey.cloned(),
+        ..ChainOptions::default()
+    };
+    verify_shards(root, options)
 }
 
 fn entries(dir: &Path) -> Vec<StoredEntry> {
@@ -276,7 +289,7 @@ async fn a_crash_while_a_shard_ends_is_put_right_by_the_next_opening() {
         })
         .collect();
     assert_eq!(statuses, [OutcomeStatus::UnknownCrash]);
-    let chain = verify_shards(&crashed, Some(&months.vkey("2026-11")), &mut |_, _, _| {});
+    let chain = verify_all(&crashed, Some(&months.vkey("2026-11")));
     let chain = chain.expect("it verifies");
     assert!(chain.links[0].closed && chain.links[0].vouched);
     assert!(!months.bench.beside("crashed.2026-11.key").exists());
@@ -341,10 +354,22 @@ async fn an_older_shard_that_was_rolled_back_or_rewritten_is_seen_by_the_next() 
             .verify(key.as_ref())
             .expect_err("December knows better");
         assert!(matches!(damage.fault, DamageKind::Story(_)), "{damage}");
-        assert_eq!(damage.file, months.shard("2026-12"));
+        // Without what November had announced, its key leads nowhere; else December says what is wrong.
+        let asked = key
+            .as_ref()
+            .map(|key| key.origin().as_str().ends_with("11"));
+        let month = if asked == Some(true) {
+            "2026-11"
+        } else {
+            "2026-12"
+        };
+        assert_eq!(damage.file, months.shard(month));
     }
     let (verifies, said) = second_verifier(&months.root(), &months.vkey("2026-11"));
-    assert!(!verifies && said.contains("2026-12: "), "{said}");
+    assert!(
+        !verifies && said.contains("2026-12: the shard before it announced none"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -414,4 +439,153 @@ fn a_folder_that_is_a_log_itself_is_refused() {
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     assert_eq!(names, BTreeSet::from(["wal".into()]), "nothing was touched");
+}
+
+/// What whoever has the disk, and no key, adds to a closed log: entries that nobody signed.
+fn invent(dir: &Path, entries: Vec<Entry>) {
+    let wal = crate::storekeeper::WAL;
+    let end = fs::read_dir(dir.join(wal))
+        .expect("a log")
+        .next()
+        .expect("its end");
+    let end = end.expect("its end").path();
+    let (header, _) = Header::parse(&fs::read(&end).expect("a header")).expect("a header");
+    let mut tree = Frontier::default();
+    for entry in crate::entries(dir).expect("a log") {
+        tree.push(crate::leaf_hash(&entry.expect("an entry").1));
+    }
+    let header = Header {
+        nonce: 1,
+        clean: false,
+        ..header
+    };
+    let mut batch = Batch::begin(1, 0, header.to_bytes());
+    for (n, entry) in (0..).zip(entries) {
+        let envelope = Envelope {
+            ts: NOVEMBER,
+            boot: Tag([9; 8]),
+            n,
+            body: &[],
+            omitted: &[],
+        };
+        let payload = Payload::fit(entry, usize::MAX).expect("an entry");
+        let leaf = compose(&payload, &envelope);
+        batch.entry(tree.size(), &leaf);
+        tree.push(crate::leaf_hash(&leaf));
+    }
+    batch.commit(tree.size(), &tree.root(), NOVEMBER);
+    fs::write(end, batch.bytes()).expect("written");
+}
+
+/// A December that somebody else signs, going on from the true November.
+async fn forged_december(months: &Months, stranger: &Signer) {
+    let quote = Parts::checkpoint(
+        &months.parts(months.root(), months.key()),
+        Month::of(NOVEMBER),
+    );
+    let settings = Settings {
+        dir: months.shard("2026-12"),
+        origin: stranger.origin().clone(),
+        previous: quote
+            .expect("a checkpoint")
+            .map(|checkpoint| checkpoint.quote()),
+        ..months.bench.settings.clone()
+    };
+    let sealer = Sealer::new(Recipients::from(months.bench.opener.recipient()));
+    let clock = Arc::clone(&months.clock) as Arc<dyn Clock>;
+    let opened = Log::open(
+        settings,
+        months.bench.disk(),
+        stranger.clone(),
+        sealer,
+        clock,
+    );
+    opened.expect("it opens").0.close().await;
+}
+
+#[tokio::test]
+async fn nobody_without_the_key_names_the_next_shard() {
+    let months = Months::new();
+    let shards = months.open();
+    end(begin(&shards, 1).await, 1).await;
+    shards.close().await;
+    let november = months.vkey("2026-11");
+    let name = Origin::new("gw1.agency.example/audit/2026-12").expect("an origin");
+    let stranger = Signer::generate(name).expect("a key");
+    forged_december(&months, &stranger).await;
+    // Nothing in November names a next shard.
+    let damage = months
+        .verify(Some(&november))
+        .expect_err("nobody announced it");
+    assert!(damage.to_string().contains("announces no key"), "{damage}");
+    // Nor do entries that nobody signed.
+    let size = entries(&months.shard("2026-11")).len() as u64;
+    let boot = Boot {
+        origin: november.origin().name().clone(),
+        format: 1,
+        found: size,
+        clean: true,
+        torn_bytes: 0,
+        open: 0,
+        previous: None,
+    };
+    let next = ShardNext {
+        origin: stranger.origin().name().clone(),
+        key: Digest(stranger.verify_key().bytes()),
+    };
+    let invented = vec![
+        Entry::Boot(boot),
+        Entry::Event(Event::ShardNext(next)),
+        Entry::Shutdown(Nothing {}),
+    ];
+    invent(&months.shard("2026-11"), invented);
+    let alone = VerifyOptions {
+        vkey: Some(november.clone()),
+        ..VerifyOptions::default()
+    };
+    let proof = verify(&months.shard("2026-11"), alone).expect("unsigned, and told as such");
+    assert_eq!((proof.size - proof.published, &proof.kin.next), (3, &None));
+    let damage = months
+        .verify(Some(&november))
+        .expect_err("nobody signed it");
+    assert!(damage.to_string().contains("announces no key"), "{damage}");
+    let (verifies, said) = second_verifier(&months.root(), &november);
+    assert!(!verifies && said.contains("announced none"), "{said}");
+}
+
+/// A kept checkpoint is of one shard; the others are verified all the same.
+#[tokio::test]
+async fn a_kept_checkpoint_is_held_against_its_shard_and_the_rest_is_checked() {
+    let months = Months::new();
+    two_months(&months).await;
+    let kept = fs::read_to_string(months.shard("2026-11").join("checkpoint")).expect("a note");
+    let kept = Checkpoint::read(&kept).expect("a checkpoint");
+    let verify = |since: Checkpoint| {
+        let options = ChainOptions {
+            since: Some(since),
+            ..ChainOptions::default()
+        };
+        verify_shards(&months.root(), options)
+    };
+    let chain = verify(kept.clone()).expect("it verifies");
+    let since: Vec<_> = chain.links.iter().map(|link| link.proof.since).collect();
+    assert_eq!(since, [Some(kept.size), None]);
+    let other = Checkpoint {
+        root: Digest([1; 32]),
+        ..kept.clone()
+    };
+    verify(other).expect_err("another history");
+    let entries = months.shard("2026-12").join("tile/entries");
+    let bundle = fs::read_dir(&entries)
+        .expect("entries")
+        .next()
+        .expect("a bundle");
+    let bundle = fs::read_dir(bundle.expect("a folder").path())
+        .expect("a folder")
+        .next();
+    let bundle = bundle.expect("a bundle").expect("a bundle").path();
+    let mut bytes = fs::read(&bundle).expect("a bundle");
+    bytes[40] ^= 1;
+    fs::write(&bundle, bytes).expect("written");
+    verify(kept).expect_err("December is damaged");
 }

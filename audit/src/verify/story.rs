@@ -129,7 +129,7 @@ impl Story {
                 return Err("the log was shut down with intents open");
             }
             What::Shutdown => self.life.iter_mut().for_each(|life| life.shut = true),
-            What::Next(next) => self.kin.next = Some(ShardNext::clone(next)),
+            What::Next(next) => self.next(next)?,
             What::Closed(quote) => self.kin.closed.push(Quote::clone(quote)),
             What::Late(..) | What::Boot(_) | What::Other => {}
         }
@@ -144,6 +144,14 @@ impl Story {
     /// How many ends came too late for whoever waited.
     pub(super) fn late(&self) -> u64 {
         self.late.len() as u64
+    }
+
+    fn next(&mut self, next: &ShardNext) -> Result<(), &'static str> {
+        let known = self.kin.next.replace(next.clone());
+        match known.is_some_and(|known| known.origin == next.origin && known.key != next.key) {
+            true => Err("the next shard is announced under two keys"),
+            false => Ok(()),
+        }
     }
 
     fn time(&mut self, ts: u64) {

@@ -39,7 +39,8 @@ pub enum AuditLevel {
     Request,
     /// What went downstream, after redaction, too.
     RequestResponse,
-    /// Texts as they were before redaction, and those that were refused, too. Below, they are committed to and not kept.
+    /// Texts as they were before redaction, and those that were refused or held back, too. Below, those that were masked
+    /// or that a content rule refused are committed to and not kept.
     Full,
 }
 

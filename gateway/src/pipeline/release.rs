@@ -30,8 +30,8 @@ pub struct Screened {
     asked: Asked,
     screen: AnswerScreen,
     choices: BTreeMap<u32, Choice>,
-    /// What the model server said, channel by channel, as it said it.
-    said: BTreeMap<Channel, String>,
+    /// What the model server said, channel by channel, as it said it; if anything of it is kept.
+    said: Option<BTreeMap<Channel, String>>,
     usage: Option<Usage>,
     /// Judged while the status was held.
     waiting: Option<Step>,
@@ -161,7 +161,7 @@ pub async fn screened(
         asked,
         screen,
         choices: BTreeMap::new(),
-        said: BTreeMap::new(),
+        said: trail.keeps_answers().then(BTreeMap::new),
         usage: None,
         waiting: None,
         deadline,
@@ -234,9 +234,9 @@ impl Screened {
         self.screen.report()
     }
 
-    /// What the model server said so far, as it said it.
-    pub fn said(&self) -> &BTreeMap<Channel, String> {
-        &self.said
+    /// What the model server said so far, as it said it; nothing, if nothing of it is kept.
+    pub fn said(&self) -> impl Iterator<Item = (&Channel, &String)> {
+        self.said.iter().flatten()
     }
 
     /// What the upstream said that nobody asked for.
@@ -330,7 +330,9 @@ impl Screened {
     }
 
     async fn push(&mut self, channel: Channel, text: &str) -> Result<String, Stop> {
-        self.said.entry(channel).or_default().push_str(text);
+        if let Some(said) = &mut self.said {
+            said.entry(channel).or_default().push_str(text);
+        }
         let until = self.guard_deadline();
         let pushed = self.screen.push(channel, text, until).await;
         pushed

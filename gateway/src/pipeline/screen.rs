@@ -74,12 +74,16 @@ pub async fn prompt(
         trail.went_nowhere(&found);
         return Err(blocked(screening.report, permit));
     }
-    trail.masked(&found, &screening.rewritten);
+    let masked: Vec<bool> = screening.rewritten.iter().map(Option::is_some).collect();
+    if masked.contains(&true) {
+        trail.went_nowhere(&found); // until it is known that it can
+    }
     drop(found);
     if texts::rewrite(&mut chat, screening.rewritten).is_none() {
         // What cannot be masked where it stands (a number in a schema, say) is blocked.
         return Err(blocked(screening.report, permit));
     }
+    trail.masked(&masked);
     let clearance = Clearance {
         digest: texts::digest(&chat),
         report: screening.report,

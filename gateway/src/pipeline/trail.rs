@@ -204,14 +204,22 @@ impl Trail {
 
     /// Notes the texts of a prompt of which nothing was sent.
     pub fn went_nowhere(&mut self, texts: &[texts::Text<'_>]) {
-        self.facts.prompt_was = texts.iter().map(texts::Text::to_kept).collect();
+        if self.kept().level >= AuditLevel::Request {
+            self.facts.prompt_was = texts.iter().map(texts::Text::to_kept).collect();
+        }
     }
 
-    /// Notes which texts of a prompt are sent masked: those for which `rewritten` has another.
-    pub fn masked(&mut self, texts: &[texts::Text<'_>], rewritten: &[Option<String>]) {
-        let masked = texts.iter().zip(rewritten);
-        let masked = masked.filter(|(_, rewritten)| rewritten.is_some());
-        self.facts.prompt_was = masked.map(|(text, _)| text.to_kept()).collect();
+    /// Notes which texts of a prompt can be sent only masked; the others go as they are.
+    pub fn masked(&mut self, which: &[bool]) {
+        let mut which = which.iter();
+        self.facts
+            .prompt_was
+            .retain(|_| which.next() == Some(&true));
+    }
+
+    /// Whether anything that a model answers is kept.
+    pub fn keeps_answers(&self) -> bool {
+        self.kept().level >= AuditLevel::RequestResponse
     }
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
@@ -289,7 +297,8 @@ impl Trail {
         let report = screened.report();
         self.facts.answer_checks = entries::checks(&report);
         self.facts.upstream = screened.remarks();
-        if report.action() >= Action::Redact {
+        // Held back for want of a decision is held back, too: where everything is kept, so is that.
+        if report.action() >= Action::Redact || self.kept().level == AuditLevel::Full {
             self.facts.answer_was = bodies::as_they_were(screened);
         }
     }
@@ -504,7 +513,7 @@ impl Trail {
     fn kept(&self) -> Kept {
         Kept {
             level: self.gw.config.audit.level(self.facts.op),
-            tenant: self.facts.who.as_ref().map(|who| who.tenant.clone()),
+            whose: self.facts.who.as_ref().map(|who| who.principal.clone()),
         }
     }
 

@@ -49,8 +49,9 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Err(_) => 0,
     };
     let all = drawn.as_ref().map_or(0, Vec::len);
+    let well = drawn.is_ok() && all > 0 && failed == 0;
     if let Some(file) = &options.metrics
-        && let Err(error) = std::fs::write(file, metrics(all, failed))
+        && let Err(error) = std::fs::write(file, metrics(all, failed, well))
     {
         return unavailable(&format!("{}: {error}", file.display()));
     }
@@ -118,11 +119,15 @@ fn conclude(dir: &Path, all: usize, failed: usize) -> ExitCode {
     }
 }
 
-fn metrics(all: usize, failed: usize) -> String {
+fn metrics(all: usize, failed: usize, well: bool) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_secs());
+    let well = u8::from(well);
     format!(
-        "# HELP portcullis_audit_drill_bodies Sealed bodies that the last drill drew\n\
+        "# HELP portcullis_audit_drill_ok 1 if the last drill drew bodies and all of them opened\n\
+         # TYPE portcullis_audit_drill_ok gauge\n\
+         portcullis_audit_drill_ok {well}\n\
+         # HELP portcullis_audit_drill_bodies Sealed bodies that the last drill drew\n\
          # TYPE portcullis_audit_drill_bodies gauge\n\
          portcullis_audit_drill_bodies {all}\n\
          # HELP portcullis_audit_drill_failed Of those, how many did not open\n\

@@ -37,10 +37,7 @@ pub(crate) fn run(options: Options) -> ExitCode {
         }
     };
     let bar = ProgressBar::new(0).with_style(style()); // on a terminal; on a pipe it stays silent
-    let verified = match since {
-        Some(since) => one(&dir, key, since, &bar),
-        None => all(&dir, key.as_ref(), &bar),
-    };
+    let verified = all(&dir, key, since, &bar);
     bar.finish_and_clear();
     match verified {
         Ok(proved) => {
@@ -55,40 +52,27 @@ pub(crate) fn run(options: Options) -> ExitCode {
 }
 
 /// All shards, and that each goes on from the one before.
-fn all(dir: &Path, key: Option<&audit::VerifyKey>, bar: &ProgressBar) -> Result<String, String> {
+fn all(
+    dir: &Path,
+    vkey: Option<audit::VerifyKey>,
+    since: Option<audit::Checkpoint>,
+    bar: &ProgressBar,
+) -> Result<String, audit::Damage> {
     let mut progress = |shard: &Path, done, all| {
         bar.set_message(shard.file_name().unwrap_or_default().display().to_string());
         bar.set_length(all);
         bar.set_position(done);
     };
-    let chain = audit::verify_shards(dir, key, &mut progress);
-    let chain = chain.map_err(|damage| damage.to_string())?;
+    let options = audit::ChainOptions {
+        vkey,
+        since,
+        progress: Some(&mut progress),
+    };
+    let chain = audit::verify_shards(dir, options)?;
     Ok(match chain.links.as_slice() {
-        [only] if only.missing.is_none() => only.proof.to_string(),
+        [only] if only.missing.is_none() && chain.begins.is_none() => only.proof.to_string(),
         _ => chain.to_string(),
     })
-}
-
-/// The shard that a kept checkpoint is of.
-fn one(
-    dir: &Path,
-    key: Option<audit::VerifyKey>,
-    since: audit::Checkpoint,
-    bar: &ProgressBar,
-) -> Result<String, String> {
-    let shard = super::shard_of(dir, &since)?;
-    let mut progress = |done, all| {
-        bar.set_length(all);
-        bar.set_position(done);
-    };
-    let options = audit::VerifyOptions {
-        vkey: key,
-        since: Some(since),
-        progress: Some(&mut progress),
-        ..audit::VerifyOptions::default()
-    };
-    let proof = audit::verify(&shard, options).map_err(|damage| damage.to_string())?;
-    Ok(proof.to_string())
 }
 
 /// A checkpoint that was kept. With a key it must be signed by it, too.

@@ -154,7 +154,7 @@ pub(super) fn as_they_were(screened: &Screened) -> Vec<Text<'static>> {
             text: text.clone().into(),
         }
     };
-    screened.said().iter().map(text).collect()
+    screened.said().map(text).collect()
 }
 
 /// What is kept of a request: by the audit level of its route.
@@ -162,7 +162,7 @@ pub(super) struct Kept {
     /// The level.
     pub(super) level: AuditLevel,
     /// Whose texts they are.
-    pub(super) tenant: Option<audit::Name>,
+    pub(super) whose: Option<audit::Name>,
 }
 
 impl Kept {
@@ -232,7 +232,7 @@ impl Kept {
         };
         Some(Body {
             direction,
-            tenant: self.tenant.clone(),
+            whose: self.whose.clone(),
             head: serde_json::to_vec(head).unwrap_or_default().into(),
             texts,
             original,
