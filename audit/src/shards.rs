@@ -50,7 +50,7 @@ use crate::tail::Damage;
 mod chain;
 mod month;
 
-pub use chain::{Chain, ChainOptions, Link, verify_shards};
+pub use chain::{Chain, ChainOptions, Link, Progress, verify_shards};
 pub(crate) use month::Month;
 
 /// How often to look whether the month has changed, and whether an old shard can be closed.

@@ -445,7 +445,7 @@ impl History {
         self.tally.unknown += recovery.open_intents;
         self.contents()?;
         let options = VerifyOptions {
-            vkey: signed_by(&self.disk, dir(), &signer),
+            vkey: signed_by(&self.disk, dir(), signer),
             ..VerifyOptions::default()
         };
         let proof = verify_in(&self.disk, dir(), options)

@@ -49,6 +49,9 @@ pub struct Link {
     pub missing: Option<Quote>,
 }
 
+/// Hears of how far it is: the shard's folder, the entries done, the entries under its checkpoint.
+pub type Progress<'a> = dyn FnMut(&Path, u64, u64) + 'a;
+
 /// What to hold shards against, and how to hear of it.
 #[derive(Default)]
 pub struct ChainOptions<'a> {
@@ -57,9 +60,8 @@ pub struct ChainOptions<'a> {
     pub vkey: Option<VerifyKey>,
     /// A checkpoint that was kept elsewhere: its shard must begin with its tree.
     pub since: Option<Checkpoint>,
-    /// Called now and then with the shard's folder, the number of entries done, and of entries under its
-    /// checkpoint.
-    pub progress: Option<&'a mut dyn FnMut(&Path, u64, u64)>,
+    /// Called now and then.
+    pub progress: Option<&'a mut Progress<'a>>,
 }
 
 impl fmt::Debug for ChainOptions<'_> {

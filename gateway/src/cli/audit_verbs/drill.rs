@@ -7,9 +7,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use audit::Drawn;
+use audit::{Clock as _, Drawn};
 use clap::Args;
 use gateway::problem::Problem;
 use jiff::Timestamp;
@@ -120,8 +119,7 @@ fn conclude(dir: &Path, all: usize, failed: usize) -> ExitCode {
 }
 
 fn metrics(all: usize, failed: usize, well: bool) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |now| now.as_secs());
+    let now = audit::SystemClock.now() / 1_000_000_000;
     let well = u8::from(well);
     format!(
         "# HELP portcullis_audit_drill_ok 1 if the last drill drew bodies and all of them opened\n\
