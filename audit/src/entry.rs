@@ -23,7 +23,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 mod bytes;
 mod officers;
@@ -45,6 +45,9 @@ pub(crate) const FORMAT: u32 = 1;
 
 /// The most hits listed by one [`Check`]; the rest are counted in `more`.
 pub const HITS_MAX: usize = 16;
+
+/// The most detectors named by one [`Check`].
+pub const DETECTORS_MAX: usize = 16;
 
 /// The most scores listed by one [`Check`].
 pub const SCORES_MAX: usize = 16;
@@ -217,30 +220,27 @@ pub enum Action {
     Block,
 }
 
-/// One detector that ran. What did not run is not listed.
+/// Detectors that ran, read the same and found the same: one, or several that found nothing. What did not
+/// run is not listed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// The detector's registered name.
-    pub detector: Name,
-    /// Its major version.
-    pub version: u32,
-    /// The first digits of the digest of its model or rule file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Name>,
-    /// Which text it read.
+    /// Their registered names and versions, `pii@1`; at most [`DETECTORS_MAX`]. The `guard.load` before
+    /// has the digests of their models and rules.
+    pub detectors: Vec<Name>,
+    /// Which text they read.
     pub stage: Stage,
-    /// The fields it read, and how many of each.
+    /// The fields they read, and how many of each.
     pub fields: Vec<(FieldPattern, u32)>,
     /// Bytes read.
     pub bytes: u64,
     /// Microseconds taken.
     pub us: u64,
-    /// What it said, over all fields.
+    /// What they said, over all fields.
     pub verdict: Verdict,
     /// What was done, over all hits.
     pub action: Action,
-    /// What it found, at most [`HITS_MAX`].
+    /// What they found, at most [`HITS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hits: Vec<Hit>,
     /// Hits that are not listed.
@@ -252,9 +252,10 @@ pub struct Check {
     pub scores: Vec<LabelScore>,
 }
 
-/// A classifier's highest score for one label, and what one rule makes of it.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A classifier's highest score for one label, and what one rule makes of it. In an entry: a list of
+/// the four.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(from = "(Name, Name, u16, u16)")]
 pub struct LabelScore {
     /// The label.
     pub label: Name,
@@ -264,6 +265,23 @@ pub struct LabelScore {
     pub score: u16,
     /// The rule's threshold times 10,000, 0..=10,000.
     pub threshold: u16,
+}
+
+impl From<(Name, Name, u16, u16)> for LabelScore {
+    fn from((label, rule, score, threshold): (Name, Name, u16, u16)) -> LabelScore {
+        LabelScore {
+            label,
+            rule,
+            score,
+            threshold,
+        }
+    }
+}
+
+impl Serialize for LabelScore {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.label, &self.rule, self.score, self.threshold).serialize(serializer)
+    }
 }
 
 /// One finding. It says where and what kind, never the matched text.

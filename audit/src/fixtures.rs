@@ -72,9 +72,7 @@ pub(crate) fn check(hits: usize) -> Check {
         n: 2,
     };
     Check {
-        detector: name("pii"),
-        version: 1,
-        digest: Some(Digest([9; 32]).short()),
+        detectors: vec![name("pii@1")],
         stage: Stage::Prompt,
         fields: vec![(
             FieldPattern::new("messages[].content").expect("a pattern"),

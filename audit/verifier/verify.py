@@ -341,6 +341,11 @@ def pair(first, second):
                           and first(value[0]) and second(value[1]))
 
 
+def items(*checks):
+    return lambda value: isinstance(value, list) and len(value) == len(checks) and all(
+        check(item) for check, item in zip(checks, value))
+
+
 def fields(spelling, **checks):
     """An object of these keys in this order; `key?` may be absent."""
     keys = [(key.rstrip("?"), key.endswith("?")) for key in spelling.split()]
@@ -396,12 +401,11 @@ SCORE = number(16, 0, 10000)
 HIT = fields("path label score threshold action n", path=PATH, label=NAME, score=SCORE,
              threshold=SCORE, action=ACTION, n=U32)
 CHECKS = listed(fields(
-    "detector version digest? stage fields bytes us verdict action hits? more? scores?", detector=NAME,
-    version=U32, digest=NAME, stage=word("prompt", "answer"), fields=listed(pair(PATTERN, U32)),
+    "detectors stage fields bytes us verdict action hits? more? scores?", detectors=listed(NAME, 1, 16),
+    stage=word("prompt", "answer"), fields=listed(pair(PATTERN, U32)),
     bytes=U64, us=U64, verdict=word("pass", "flag", "block"), action=ACTION,
     hits=listed(HIT, 1, 16), more=number(32, 1),
-    scores=listed(fields("label rule score threshold", label=NAME, rule=NAME, score=SCORE,
-                         threshold=SCORE), 1, 16)))
+    scores=listed(items(NAME, NAME, SCORE, SCORE), 1, 16)))
 TOKENS = fields("input output estimated", input=U64, output=U64, estimated=BOOL)
 REFUSAL = dict(req=REQ, op=OP, src=SRC, who=WHO, model=NAME, http=U16, code=NAME, stage=NAME,
                reason=NAME, policy=POLICY, checks=CHECKS, dropped=U32)

@@ -8,7 +8,9 @@ use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, WindowSize
 use serde_json::{Value, json};
 use tests::gateway_under_test::question;
 use tests::llama::{delta, sse_chunk, stop, stream_end, stream_head};
-use tests::{AuditLog, FakeLlama, Reply, Script, TestGateway, TestGatewayBuilder, until};
+use tests::{
+    AuditLog, FakeLlama, Reply, Script, TestGateway, TestGatewayBuilder, detectors, is_by, until,
+};
 
 const ME: &str = "svc:benefits-app";
 
@@ -146,7 +148,7 @@ fn fast_guard(checks: &Value) -> Option<&Value> {
         .as_array()
         .unwrap()
         .iter()
-        .find(|check| check["detector"] == "fast-guard")
+        .find(|check| is_by(check, "fast-guard"))
 }
 
 #[tokio::test]
@@ -196,10 +198,7 @@ async fn a_classifier_in_trouble_refuses_and_is_not_listed_as_passed() {
             about[0]
         );
         let listed = about[0]["checks"].as_array().unwrap();
-        let ran: Vec<&str> = listed
-            .iter()
-            .filter_map(|c| c["detector"].as_str())
-            .collect();
+        let ran: Vec<&str> = listed.iter().flat_map(detectors).collect();
         for detector in ["pii", "secret", "unicode"] {
             assert!(ran.contains(&detector), "{trouble:?}: it ran: {ran:?}");
         }

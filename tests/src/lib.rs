@@ -60,6 +60,17 @@ pub fn beside<T: Send + 'static>(
     tokio::spawn(future)
 }
 
+/// Whether a check of an entry is one of this detector.
+pub fn is_by(check: &serde_json::Value, detector: &str) -> bool {
+    detectors(check).any(|name| name == detector)
+}
+
+/// The detectors of a check, without their versions.
+pub fn detectors(check: &serde_json::Value) -> impl Iterator<Item = &str> {
+    let names = check["detectors"].as_array().expect("detectors").iter();
+    names.map(|name| name.as_str().unwrap().split_once('@').expect("a version").0)
+}
+
 /// The root of the repository.
 pub fn repository() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    BODIES_MAX, BodyRef, Boot, Check, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex, Epoch, Event,
-    FINISH_MAX, HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal, RefusalKind,
-    RequestId, Restored, Rewrap, SCORE_MAX, SCORES_MAX, Served, Tag,
+    BODIES_MAX, BodyRef, Boot, Check, DETECTORS_MAX, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex,
+    Epoch, Event, FINISH_MAX, HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal,
+    RefusalKind, RequestId, Restored, Rewrap, SCORE_MAX, SCORES_MAX, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -351,6 +351,7 @@ impl Entry {
         for check in self.checks().into_iter().flatten() {
             keep_hits(check, HITS_MAX);
             check.scores.truncate(SCORES_MAX);
+            check.detectors.truncate(DETECTORS_MAX);
         }
     }
 
@@ -394,7 +395,8 @@ impl Check {
             .scores
             .iter()
             .map(|score| (score.score, score.threshold));
-        self.hits.len() <= HITS_MAX
+        (1..=DETECTORS_MAX).contains(&self.detectors.len())
+            && self.hits.len() <= HITS_MAX
             && self.scores.len() <= SCORES_MAX
             && hits
                 .chain(scores)

@@ -114,8 +114,12 @@ impl Record {
 
     /// Whether a detector is listed as having run.
     pub(super) fn ran(&self, detector: &str) -> bool {
-        self.checks()
-            .any(|check| check.get("detector").is_some_and(|name| name == detector))
+        let named = |check: &Value, wanted: &str| {
+            let detectors = check.get("detectors").and_then(Value::as_array);
+            let mut names = detectors.into_iter().flatten().filter_map(Value::as_str);
+            names.any(|name| name.split_once('@').is_some_and(|(name, _)| name == wanted))
+        };
+        self.checks().any(|check| named(check, detector))
     }
 
     /// The first hit with this action, and the detector that made it.
@@ -132,11 +136,11 @@ impl Record {
         };
         let score = |key: &str| hit.get(key).and_then(Value::as_u64).unwrap_or(0) as f64 / 10_000.0;
         Ok(Hit {
-            detector: format!(
-                "{}@{}",
-                text(check, "detector"),
-                check.get("version").and_then(Value::as_u64).unwrap_or(0)
-            ),
+            detector: check
+                .pointer("/detectors/0")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
             path: text(hit, "path"),
             label: text(hit, "label"),
             score: score("score"),

@@ -304,9 +304,7 @@ fn policy() -> PolicyRef {
 
 fn check() -> Check {
     Check {
-        detector: name("pii"),
-        version: 1,
-        digest: Some(name("0909090909090909")),
+        detectors: vec![name("pii@1")],
         stage: Stage::Prompt,
         fields: vec![(FieldPattern::new("messages[].content").unwrap(), 3)],
         bytes: 1_024,

@@ -84,14 +84,18 @@ fn episode(log: &Path, answered: &str) -> Result<(Record, Record), Surprise> {
 /// Asks until the log has no place left; how many were answered before.
 async fn fill(rig: &mut Rig) -> Result<usize, Surprise> {
     let mut answered = 0;
-    let mut text = "benefits-".repeat(LONG_PROMPT / 9);
-    for _ in 0..ASKED_MAX {
+    let mut long = true;
+    for n in 0..ASKED_MAX {
+        let text = match long {
+            true => babble(n as u64),
+            false => "Is there room?".to_owned(),
+        };
         let reply = rig.ask(&question(&text)).await?;
         match (reply.status, rig.status().state) {
             (200, _) => answered += 1,
             (503, State::Degraded(Reason::Full)) => return Ok(answered),
             // A long one has no room, a short one may have.
-            (503, State::Serving) => "Is there room?".clone_into(&mut text),
+            (503, State::Serving) => long = false,
             (status, state) => {
                 return Err(Surprise::new(
                     "filling the disk",
@@ -106,6 +110,19 @@ async fn fill(rig: &mut Rig) -> Result<usize, Surprise> {
         "503",
         format!("{ASKED_MAX} answers"),
     ))
+}
+
+/// Words that nobody has said before: kept once, and hardly shorter than they are.
+fn babble(seed: u64) -> String {
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut letter = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'a' + (state % 26) as u8)
+    };
+    let word = |_| (0..5).map(|_| letter()).chain([' ']).collect::<String>();
+    (0..LONG_PROMPT / 6).map(word).collect()
 }
 
 async fn a_hung_classifier_refuses(rig: &mut Rig) -> Result<Told, Surprise> {

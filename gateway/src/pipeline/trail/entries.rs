@@ -59,8 +59,31 @@ fn policy_ref(digest: &str, rule: &RuleRef) -> Option<PolicyRef> {
 }
 
 /// The checks that ran, and only those.
+/// What ran, as entries list it: detectors that read the same in one pass, and found nothing, together.
 pub(super) fn checks(report: &Report) -> Vec<Check> {
-    report.checks.iter().filter_map(check).collect()
+    let mut checks: Vec<Check> = Vec::new();
+    for check in report.checks.iter().filter_map(check) {
+        let alike = checks.iter_mut().find(|other| are_alike(other, &check));
+        match alike {
+            Some(other) => {
+                other.us = other.us.max(check.us);
+                other.detectors.extend(check.detectors);
+            }
+            None => checks.push(check),
+        }
+    }
+    checks
+}
+
+fn are_alike(one: &Check, other: &Check) -> bool {
+    let found_nothing = |check: &Check| {
+        let nothing = check.hits.is_empty() && check.more == 0 && check.scores.is_empty();
+        nothing && (check.verdict, check.action) == (Verdict::Pass, audit::Action::Allow)
+    };
+    found_nothing(one)
+        && found_nothing(other)
+        && (one.stage, one.bytes, &one.fields) == (other.stage, other.bytes, &other.fields)
+        && one.detectors.len() < audit::entry::DETECTORS_MAX
 }
 
 fn check(check: &guardrails::Check) -> Option<Check> {
@@ -90,9 +113,7 @@ fn check(check: &guardrails::Check) -> Option<Check> {
         (false, guardrails::Action::Redact | guardrails::Action::Block) => Verdict::Block,
     };
     Some(Check {
-        detector: Name::new(&check.detector)?,
-        version: check.version,
-        digest: check.digest.get(..16).and_then(Name::new),
+        detectors: vec![Name::new(&format!("{}@{}", check.detector, check.version))?],
         stage: match check.stage {
             guardrails::Stage::Prompt => audit::Stage::Prompt,
             guardrails::Stage::Answer => audit::Stage::Answer,

@@ -46,25 +46,25 @@ fn name(text: &str) -> Result<Name, Failed> {
 /// What the gateway writes for an ordinary request: four detectors, nothing found.
 fn checks(stage: Stage) -> Result<Vec<Check>, Failed> {
     let field = FieldPattern::new("messages[].content").ok_or("pattern")?;
-    ["pii", "secret", "unicode", "prompt-attack"]
-        .into_iter()
-        .map(|detector| {
-            Ok(Check {
-                detector: name(detector)?,
-                version: 1,
-                digest: Some(Digest([9; 32]).short()),
-                stage,
-                fields: vec![(field.clone(), 3)],
-                bytes: 1_024,
-                us: 18,
-                verdict: Verdict::Pass,
-                action: Action::Allow,
-                hits: Vec::new(),
-                more: 0,
-                scores: Vec::new(),
-            })
+    let check = |detectors: &[&str]| {
+        let detectors = detectors.iter().map(|detector| name(detector));
+        Ok::<_, Failed>(Check {
+            detectors: detectors.collect::<Result<_, Failed>>()?,
+            stage,
+            fields: vec![(field.clone(), 3)],
+            bytes: 1_024,
+            us: 18,
+            verdict: Verdict::Pass,
+            action: Action::Allow,
+            hits: Vec::new(),
+            more: 0,
+            scores: Vec::new(),
         })
-        .collect()
+    };
+    Ok(vec![
+        check(&["pii@1", "secret@1", "unicode@1"])?,
+        check(&["prompt-attack@1"])?,
+    ])
 }
 
 /// The intent of an ordinary request.
