@@ -431,6 +431,20 @@ pub struct Outcome {
     /// Whether the upstream went on after its end mark.
     #[serde(default, skip_serializing_if = "is_false")]
     pub spoke_after_end: bool,
+    /// The id that the upstream gave the request, for whoever asks its vendor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<KeyedDigest>,
+}
+
+/// Somebody else's words, to be compared and not to be read: HMAC-SHA-256 under the epoch's key, which
+/// the officers have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyedDigest {
+    /// The epoch.
+    pub epoch: Tag,
+    /// The digest.
+    pub hmac: Digest,
 }
 
 impl Outcome {
@@ -450,6 +464,7 @@ impl Outcome {
             released_bytes: 0,
             stripped: 0,
             spoke_after_end: false,
+            vendor: None,
         }
     }
 }

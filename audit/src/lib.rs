@@ -101,10 +101,10 @@ pub use document::{Body, Document, Original, Text};
 pub use drill::{Drawn, DrillError, drill};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
-    Export, FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Hold, HoldAct, Intent, LabelScore,
-    LibraryLoad, Name, Op, Outcome, OutcomeStatus, PolicyLoad, PolicyRef, PolicyRejected, Reason,
-    Refusal, RefusalKind, RequestId, Review, ReviewAct, SCORES_MAX, Served, Source, Stage, Start,
-    Tokens, Verdict, Who,
+    Export, FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Hold, HoldAct, Intent,
+    KeyedDigest, LabelScore, LibraryLoad, Name, Op, Outcome, OutcomeStatus, PolicyLoad, PolicyRef,
+    PolicyRejected, Reason, Refusal, RefusalKind, RequestId, Review, ReviewAct, SCORES_MAX, Served,
+    Source, Stage, Start, Tokens, Verdict, Who,
 };
 pub use examine::{Examination, Fitness, examine};
 pub use log::{Log, Pending, Receipt, Reservation, State, Status, Unavailable, Withheld};

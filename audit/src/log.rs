@@ -32,8 +32,8 @@ use crate::clock::Clock;
 use crate::desk::{Job, LATE_BYTES, Phase, Place, Shared, Then, Waiter};
 use crate::document::{Body, Lesson};
 use crate::entry::{
-    BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, Name, Outcome, OutcomeStatus,
-    Payload, Reason, Refusal, RequestId, Served,
+    BODIES_MAX, ENTRY_BYTES_MAX, Entry, EntryIndex, Event, Intent, KeyedDigest, Name, Outcome,
+    OutcomeStatus, Payload, Reason, Refusal, RequestId, Served,
 };
 use crate::recover::{self, OpenError, Parts, Recovery};
 use crate::seal::{SealedBody, Sealer};
@@ -526,6 +526,11 @@ impl Pending {
     /// The intent's place in the log.
     pub fn intent(&self) -> EntryIndex {
         self.intent
+    }
+
+    /// The keyed digest of somebody else's words, for the outcome.
+    pub fn digest(&self, words: &str) -> KeyedDigest {
+        self.shared.epoch().digest(words)
     }
 
     /// Records how it ended and seals the bodies that belong to it; durable on return. The entry's

@@ -35,6 +35,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
@@ -42,7 +43,7 @@ use zeroize::Zeroizing;
 use crate::checkpoint::{KeyError, Origin};
 use crate::content::Spot;
 use crate::document::{Body, Known, Lesson, pack};
-use crate::entry::{BodyRef, Digest, Direction, RequestId, Tag};
+use crate::entry::{BodyRef, Digest, Direction, KeyedDigest, RequestId, Tag};
 use crate::merkle::sha256;
 
 mod envelope;
@@ -157,6 +158,18 @@ impl SealedBody {
 impl EpochKey {
     pub(crate) fn tag(&self) -> Tag {
         self.tag
+    }
+
+    /// The keyed digest of somebody else's words. Its key is one of its own, so that it says nothing of
+    /// the key that wraps.
+    pub(crate) fn digest(&self, words: &str) -> KeyedDigest {
+        let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &**self.key), b"vendor");
+        let key = hmac::Key::new(hmac::HMAC_SHA256, own.as_ref());
+        let digest = hmac::sign(&key, words.as_bytes());
+        KeyedDigest {
+            epoch: self.tag,
+            hmac: Digest(digest.as_ref().try_into().unwrap_or_default()),
+        }
     }
 
     /// Seals one body under a key of its own: one pass of zlib, one of GCM, and two of SHA-256.

@@ -431,9 +431,10 @@ TYPES = {
         checks=CHECKS, dropped=U32),
     "req.outcome": entry_type(
         "req intent status http code? finish tokens? checks ms_total ms_first_byte? released_bytes"
-        " stripped? spoke_after_end?", req=REQ, intent=U64, status=STATUS, http=U16, code=NAME,
+        " stripped? spoke_after_end? vendor?", req=REQ, intent=U64, status=STATUS, http=U16, code=NAME,
         finish=listed(NAME, 0, 16), tokens=TOKENS, checks=CHECKS, ms_total=U32, ms_first_byte=U32,
-        released_bytes=U64, stripped=number(32, 1), spoke_after_end=flag(True)),
+        released_bytes=U64, stripped=number(32, 1), spoke_after_end=flag(True),
+        vendor=fields("epoch hmac", epoch=TAG, hmac=DIGEST)),
     "req.deny": entry_type(REFUSAL_KEYS, **REFUSAL),
     "req.undecided": entry_type(REFUSAL_KEYS, **REFUSAL),
     "req.served": entry_type(

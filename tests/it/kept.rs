@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use tests::gateway_under_test::question;
-use tests::{AuditLog, FakeLlama, TestGateway};
+use tests::llama::http_json;
+use tests::{AuditLog, FakeLlama, Script, TestGateway};
 
 const ME: &str = "svc:benefits-app";
 const STRICT: &str = "svc:contracts-app";
@@ -223,4 +224,56 @@ async fn a_conversation_is_kept_once() {
         .map(|id| log.about(id)[0]["body"][0]["len"].as_u64().unwrap())
         .collect();
     assert!(lengths[11] < 3 * lengths[0], "{lengths:?}");
+}
+
+/// The vendor's id of a request is in no entry, and yet an officer who has the id finds the entry: with Python and
+/// `openssl`, from FORMAT.md.
+#[tokio::test]
+async fn the_vendor_s_id_can_be_compared_and_not_read() {
+    let answer = json!({
+        "id": "x", "object": "chat.completion", "created": 1, "model": "upstream",
+        "choices": [{ "index": 0, "message": { "role": "assistant", "content": "fine" }, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8 },
+    });
+    let reply = String::from_utf8(http_json(&answer.to_string())).unwrap();
+    let reply = reply.replacen("\r\n", "\r\nx-request-id: req-vendor-42\r\n", 1);
+    let llama = FakeLlama::scripted(Script::Raw(reply.into_bytes()))
+        .start()
+        .await;
+    let gateway = TestGateway::new().backend(&llama).start().await;
+    let reply = gateway.chat(ME, "hello").await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let id = reply.header("x-request-id").to_owned();
+    let log = gateway.stop().await;
+    log.check();
+    assert!(!log.raw_text().contains("req-vendor-42"));
+    assert_eq!(log.opened(&id)[1]["head"]["upstream_id"], "req-vendor-42");
+    let vendor = &log.about(&id)[1]["vendor"];
+    let by_hand = r#"
+import hashlib, hmac, json, subprocess, sys
+keyring, certs, words = sys.argv[1:]
+line = subprocess.run(["openssl", "cms", "-decrypt", "-inform", "DER", "-in", keyring, "-recip", certs + "/officer.pem",
+                       "-inkey", certs + "/officer.key"], capture_output=True, check=True).stdout
+key = bytes.fromhex(json.loads(line)["key"])
+own = hmac.digest(key, b"vendor", "sha256")
+print(hmac.digest(own, words.encode(), "sha256").hex())
+"#;
+    let output = std::process::Command::new("python3")
+        .args(["-c", by_hand])
+        .arg(
+            log.dir
+                .join("keyring")
+                .join(vendor["epoch"].as_str().unwrap()),
+        )
+        .arg(log.certs())
+        .arg("req-vendor-42")
+        .output()
+        .unwrap();
+    let hmac = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        vendor["hmac"],
+        hmac.trim(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -239,6 +239,11 @@ impl Screened {
         self.said.iter().flatten()
     }
 
+    /// The id that the model server gave the request.
+    pub fn vendor_id(&self) -> Option<&str> {
+        self.asked.answer.vendor_request_id()
+    }
+
     /// What the upstream said that nobody asked for.
     pub fn remarks(&self) -> backends::Remarks {
         self.asked.answer.remarks()

@@ -128,6 +128,8 @@ struct Facts {
     upstream: Remarks,
     first_byte_ms: Option<u32>,
     ending: Option<OutcomeStatus>,
+    /// The id that the model server gave the request. Somebody else's words: sealed, and digested.
+    vendor_id: Option<String>,
     /// Texts of the prompt as they were, where they went nowhere, or went masked.
     prompt_was: Vec<audit::Text<'static>>,
     /// Texts of the answer as they were, where something in them was masked or held back.
@@ -297,6 +299,7 @@ impl Trail {
         let report = screened.report();
         self.facts.answer_checks = entries::checks(&report);
         self.facts.upstream = screened.remarks();
+        self.facts.vendor_id = screened.vendor_id().map(str::to_owned);
         // Held back for want of a decision is held back, too: where everything is kept, so is that.
         if report.action() >= Action::Redact || self.kept().level == AuditLevel::Full {
             self.facts.answer_was = bodies::as_they_were(screened);
@@ -470,9 +473,10 @@ impl Trail {
         let Some(Place::Open(pending)) = self.place.take() else {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
-        let outcome = self.outcome(&end);
+        let mut outcome = self.outcome(&end);
+        outcome.vendor = self.facts.vendor_id.as_deref().map(|id| pending.digest(id));
         let withheld = self.withheld();
-        let shown = self.transcript.body(&self.kept(), &self.facts.answer_was);
+        let shown = self.transcript.body(&self.kept(), &self.facts);
         let bodies = shown.into_iter().chain(end.said).collect();
         let written = pending.outcome_or(outcome, withheld, bodies).await;
         written.map(drop).map_err(Refusal::AuditUnavailable)
@@ -545,8 +549,9 @@ impl Drop for Trail {
                     true => OutcomeStatus::Abandoned,
                     false => OutcomeStatus::ClientGone,
                 };
-                let outcome = self.outcome(&End::well(status, self.head_sent));
-                let shown = self.transcript.body(&self.kept(), &self.facts.answer_was);
+                let mut outcome = self.outcome(&End::well(status, self.head_sent));
+                outcome.vendor = self.facts.vendor_id.as_deref().map(|id| pending.digest(id));
+                let shown = self.transcript.body(&self.kept(), &self.facts);
                 pending.abandon(outcome, shown.into_iter().collect());
             }
         }
@@ -587,6 +592,7 @@ impl Facts {
             upstream: Remarks::default(),
             first_byte_ms: None,
             ending: None,
+            vendor_id: None,
             prompt_was: Vec::new(),
             answer_was: Vec::new(),
         }

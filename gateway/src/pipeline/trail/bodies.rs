@@ -59,17 +59,17 @@ impl Transcript {
         self.pieces.iter().map(|piece| bytes(piece) as u64).sum()
     }
 
-    /// The sealed body; none if there is nothing to say. `was` are the texts as the model server sent them, if
-    /// something in them was masked or held back.
-    pub(super) fn body<'t>(&'t self, kept: &Kept, was: &'t [Text<'static>]) -> Option<Body<'t>> {
+    /// The sealed body; none if there is nothing to say.
+    pub(super) fn body<'t>(&'t self, kept: &Kept, facts: &'t Facts) -> Option<Body<'t>> {
         let mut said = Said::default();
         self.pieces.iter().for_each(|piece| said.add(piece));
         let same = |was: &&Text<'_>| said.texts.iter().any(|text| text == *was);
-        let original: Vec<_> = was.iter().filter(|was| !same(was)).cloned().collect();
+        let was = facts.answer_was.iter();
+        let original: Vec<_> = was.filter(|was| !same(was)).cloned().collect();
         if self.pieces.is_empty() && original.is_empty() {
             return None;
         }
-        let head = json!({ "finish": said.finish });
+        let head = json!({ "finish": said.finish, "upstream_id": facts.vendor_id });
         kept.body(Direction::Response, &head, said.texts, original)
     }
 }
