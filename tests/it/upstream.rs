@@ -709,7 +709,16 @@ async fn an_ending_nobody_knows_is_not_shown_as_a_normal_one() {
             (200, shown),
             "{reason}"
         );
-        gateway.stop().await.check();
+        let id = reply.header("x-request-id").to_owned();
+        let log = gateway.stop().await;
+        log.check();
+        let said = &log.opened(&id)[1]["head"]["upstream_finish"];
+        let odd = (reason == "vendor_reason").then_some("vendor_reason");
+        assert_eq!(said["0"].as_str(), odd, "sealed, it is kept: {said}");
+        assert!(
+            !log.raw_text().contains("vendor_reason"),
+            "and nowhere else"
+        );
     }
 }
 

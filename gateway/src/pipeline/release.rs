@@ -133,6 +133,8 @@ struct Choice {
     /// Judged, and held until the end.
     held: Vec<Piece>,
     finished: bool,
+    /// The model server's own word for why it ended, where it is none that we know.
+    odd_reason: Option<String>,
 }
 
 /// A guard's stop, and the channel it was about.
@@ -237,6 +239,12 @@ impl Screened {
     /// What the model server said so far, as it said it; nothing, if nothing of it is kept.
     pub fn said(&self) -> impl Iterator<Item = (&Channel, &String)> {
         self.said.iter().flatten()
+    }
+
+    /// The model server's own words for why choices ended, where they are none that we know.
+    pub fn odd_reasons(&self) -> BTreeMap<u32, String> {
+        let odd = |(at, choice): (&u32, &Choice)| Some((*at, choice.odd_reason.clone()?));
+        self.choices.iter().filter_map(odd).collect()
     }
 
     /// The id that the model server gave the request.
@@ -393,6 +401,9 @@ impl Screened {
         }
         let state = self.choices.entry(choice).or_default();
         state.finished = true;
+        if let FinishReason::Other(word) = reason {
+            state.odd_reason = Some(word.clone());
+        }
         state.held.push(Piece::Finish {
             choice,
             reason: told(reason),

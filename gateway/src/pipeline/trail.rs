@@ -8,6 +8,7 @@
 //! Nothing a caller typed goes into an entry: principals, models and rules are registered names, paths are contract
 //! paths. Text goes into the sealed body, as it was after redaction.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -130,6 +131,8 @@ struct Facts {
     ending: Option<OutcomeStatus>,
     /// The id that the model server gave the request. Somebody else's words: sealed, and digested.
     vendor_id: Option<String>,
+    /// Its own words for why choices ended. Sealed.
+    odd_reasons: BTreeMap<u32, String>,
     /// Texts of the prompt as they were, where they went nowhere, or went masked.
     prompt_was: Vec<audit::Text<'static>>,
     /// Texts of the answer as they were, where something in them was masked or held back.
@@ -300,6 +303,7 @@ impl Trail {
         self.facts.answer_checks = entries::checks(&report);
         self.facts.upstream = screened.remarks();
         self.facts.vendor_id = screened.vendor_id().map(str::to_owned);
+        self.facts.odd_reasons = screened.odd_reasons();
         // Held back for want of a decision is held back, too: where everything is kept, so is that.
         if report.action() >= Action::Redact || self.kept().level == AuditLevel::Full {
             self.facts.answer_was = bodies::as_they_were(screened);
@@ -593,6 +597,7 @@ impl Facts {
             first_byte_ms: None,
             ending: None,
             vendor_id: None,
+            odd_reasons: BTreeMap::new(),
             prompt_was: Vec::new(),
             answer_was: Vec::new(),
         }

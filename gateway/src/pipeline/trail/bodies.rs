@@ -69,7 +69,7 @@ impl Transcript {
         if self.pieces.is_empty() && original.is_empty() {
             return None;
         }
-        let head = json!({ "finish": said.finish, "upstream_id": facts.vendor_id });
+        let head = json!({ "finish": said.finish, "upstream_id": facts.vendor_id, "upstream_finish": facts.odd_reasons });
         kept.body(Direction::Response, &head, said.texts, original)
     }
 }
