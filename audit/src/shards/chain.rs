@@ -47,6 +47,8 @@ pub struct Link {
     pub vouched: bool,
     /// The shard that it goes on from, if that is not here.
     pub missing: Option<Quote>,
+    /// The key that was in force when it was verified.
+    key: Option<VerifyKey>,
 }
 
 /// Hears of how far it is: the shard's folder, the entries done, the entries under its checkpoint.
@@ -191,6 +193,7 @@ impl Walk<'_> {
             closed: survey(&dir)?.closed,
             vouched: false,
             missing: None,
+            key: self.key.clone(),
             proof,
             dir,
         })
@@ -240,20 +243,18 @@ impl Walk<'_> {
         }
     }
 
-    /// A shard that was being ended when it was looked at has ended since.
+    /// A shard that was being ended when it was looked at has ended since: it is verified anew, with the key
+    /// that was in force then.
     fn look_again(&mut self, at: usize) -> Result<(), Damage> {
         let Some(older) = self.links.get(at).filter(|older| !older.closed) else {
             return Ok(());
         };
-        let (dir, missing) = (older.dir.clone(), older.missing.clone());
-        // Its key was in force when it was looked at first, if one was.
-        let checked = older.proof.signature_checked;
-        let key = self.key.take();
+        let (dir, missing, key) = (older.dir.clone(), older.missing.clone(), older.key.clone());
+        let next = std::mem::replace(&mut self.key, key);
         let again = self.verified(dir)?;
-        self.key = key;
+        self.key = next;
         if let Some(older) = self.links.get_mut(at) {
             *older = Link { missing, ..again };
-            older.proof.signature_checked = checked;
         }
         Ok(())
     }

@@ -589,3 +589,63 @@ async fn a_kept_checkpoint_is_held_against_its_shard_and_the_rest_is_checked() {
     fs::write(&bundle, bytes).expect("written");
     verify(kept).expect_err("December is damaged");
 }
+
+/// A verifier that is as slow as the log is long meets a shard that ends meanwhile.
+#[tokio::test]
+async fn a_shard_that_ends_while_it_is_verified_is_verified_again_with_its_key() {
+    let months = Months::new();
+    let shards = months.open();
+    let on_its_way = begin(&shards, 1).await;
+    months.december();
+    until("December has begun", || shards.dir().ends_with("2026-12")).await;
+    let november = months.shard("2026-11");
+    let published = || {
+        let note = fs::read_to_string(november.join("checkpoint"));
+        let size = note.map(|note| Checkpoint::read(&note).expect("a checkpoint").size);
+        size.ok() == Some(entries(&november).len() as u64)
+    };
+    until("all of November is published", published).await;
+    let unended = months.bench.beside("unended");
+    copy(&november, &unended);
+    for n in 2..130 {
+        end(begin(&shards, n).await, n).await; // a full tile, after which a verifier says how far it is
+    }
+    end(on_its_way, 1).await;
+    let told = || kinds(&months.shard("2026-12")).contains(&"shard.closed");
+    until("November is told of", told).await;
+    shards.close().await;
+    let (ended, forged) = (months.bench.beside("ended"), months.bench.beside("forged"));
+    copy(&november, &ended);
+    copy(&november, &forged);
+    let note = fs::read_to_string(forged.join("checkpoint")).expect("a note");
+    let signed = note.trim_end().trim_end_matches('=');
+    let other = match signed[..signed.len() - 7].ends_with('A') {
+        true => "B",
+        false => "A",
+    };
+    let at = signed.len() - 8; // within the signature
+    let damaged = format!("{}{other}{}", &note[..at], &note[at + 1..]);
+    fs::write(forged.join("checkpoint"), damaged).expect("written");
+
+    let verify = |then: &Path| {
+        fs::remove_dir_all(&november).expect("removed");
+        copy(&unended, &november);
+        let mut told = |dir: &Path, _, _| {
+            if dir.ends_with("2026-12") {
+                fs::remove_dir_all(&november).expect("removed");
+                copy(then, &november);
+            }
+        };
+        let options = ChainOptions {
+            vkey: Some(months.vkey("2026-11")),
+            progress: Some(&mut told),
+            ..ChainOptions::default()
+        };
+        verify_shards(&months.root(), options)
+    };
+    let chain = verify(&ended).expect("it verifies");
+    let link = |link: &Link| (link.closed, link.vouched, link.proof.signature_checked);
+    let links: Vec<_> = chain.links.iter().map(link).collect();
+    assert_eq!(links, [(true, true, true), (true, false, true)]);
+    verify(&forged).expect_err("its key never signed this");
+}
