@@ -148,6 +148,22 @@ impl Archive<'_> {
         parse(leaf).map_err(|error| Damage::new(&tile.path, error.into()).of(index))
     }
 
+    /// The entries of a bundle of the tree of `size` leaves, in order.
+    pub(crate) fn bundle(&self, number: u64, size: u64) -> Result<Vec<StoredEntry>, Damage> {
+        let tile = self.tile(None, number, size)?;
+        let short = || Damage::new(&tile.path, DamageKind::Length);
+        let entries = (number * WIDTH..).zip(leaves(&tile.bytes));
+        let parsed = entries.map(|(index, leaf)| {
+            let (_, leaf) = leaf.map_err(|_at| short().of(index))?;
+            parse(leaf).map_err(|error| Damage::new(&tile.path, error.into()).of(index))
+        });
+        let parsed = parsed.collect::<Result<Vec<_>, _>>()?;
+        match parsed.len() as u64 == width_at(None, number, size) {
+            true => Ok(parsed),
+            false => Err(short()),
+        }
+    }
+
     /// A published body, as sealed.
     pub(crate) fn body(&self, body: &BodyRef) -> Result<Vec<u8>, Damage> {
         let path = self.dir.join(volume_path(body.vol));

@@ -11,10 +11,11 @@ use std::path::Path;
 
 use crate::archive::{Archive, BodyError, open_body};
 use crate::checkpoint::KeyError;
-use crate::entry::{BodyRef, Direction, EntryIndex, RequestId, Tag};
+use crate::entry::{BodyRef, Direction, EntryIndex, RequestId, StoredEntry, Tag};
 use crate::seal::{self, Opener};
 use crate::storage::DiskStorage;
 use crate::tail::Damage;
+use crate::tiles::WIDTH;
 
 /// A body that was drawn, and whether it opened.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub enum DrillError {
     Key(#[from] KeyError),
 }
 
-/// Entries that are read on from a drawn place, in search of a body.
+/// So many entries are read on from a drawn place, in search of a body; then to the end of the bundle.
 const STRETCH: u64 = 4096;
 
 /// Opens `count` bodies drawn at random, or all there are; each is told once. None, where no entry with
@@ -94,28 +95,35 @@ fn draw(
     size: u64,
     seen: &mut BTreeSet<(u64, usize)>,
 ) -> Result<Option<Sealed>, DrillError> {
-    let from = u64::from_le_bytes(seal::random()?)
+    let mut index = u64::from_le_bytes(seal::random()?)
         .checked_rem(size)
         .unwrap_or(0);
-    for place in 0..size.min(STRETCH) {
-        let index = (from + place) % size;
-        let stored = archive.entry(index, size)?;
-        let Some(req) = stored.entry.request() else {
-            continue;
-        };
-        for (n, body) in stored.body.into_iter().enumerate() {
-            if seen.insert((index, n)) {
-                let ts = stored.ts;
-                return Ok(Some(Sealed {
-                    index,
-                    ts,
-                    req,
-                    body,
-                }));
+    let mut left = size.min(STRETCH);
+    while left > 0 {
+        let skipped = usize::try_from(index % WIDTH).unwrap_or(usize::MAX);
+        let bundle = archive.bundle(index / WIDTH, size)?;
+        for stored in bundle.into_iter().skip(skipped) {
+            if let Some(sealed) = unseen(index, stored, seen) {
+                return Ok(Some(sealed));
             }
+            (index, left) = (index + 1, left.saturating_sub(1));
         }
+        index %= size; // after the end, the beginning
     }
     Ok(None)
+}
+
+/// The first of an entry's bodies that was not drawn before.
+fn unseen(index: u64, stored: StoredEntry, seen: &mut BTreeSet<(u64, usize)>) -> Option<Sealed> {
+    let (ts, req) = (stored.ts, stored.entry.request()?);
+    let mut bodies = stored.body.into_iter().enumerate();
+    let (_, body) = bodies.find(|(n, _)| seen.insert((index, *n)))?;
+    Some(Sealed {
+        index,
+        ts,
+        req,
+        body,
+    })
 }
 
 #[cfg(test)]
