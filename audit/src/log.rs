@@ -663,8 +663,7 @@ impl Shared {
     }
 
     /// A job for an outcome: with everything, else without what texts were before something in them was
-    /// masked, else without the bodies, else cut to what its
-    /// reservation holds for certain.
+    /// masked, else without the bodies, else cut to what its reservation holds for certain.
     fn draft_outcome(&self, end: End, bodies: &mut [Body<'_>], mut place: Place) -> Option<Job> {
         let End {
             outcome,
@@ -679,18 +678,17 @@ impl Shared {
             let certain = job.cost <= OUTCOME_COST;
             (certain || place.grow(job.cost + LATE_BYTES).is_ok()).then_some(job)
         };
-        let mut whole = None;
-        loop {
+        let whole = loop {
             let sealed = self.seal(outcome.req, bodies);
-            whole = whole
-                .or_else(|| draft(ROOM, sealed?, Vec::new()))
+            let whole = sealed
+                .and_then(|sealed| draft(ROOM, sealed, Vec::new()))
                 .and_then(&mut paid);
             // Rather the texts without what they were than neither.
             let less = |less: bool, body: &mut Body<'_>| body.keep_less() || less;
             if whole.is_some() || !bodies.iter_mut().fold(false, less) {
-                break;
+                break whole;
             }
-        }
+        };
         let omitted = || bodies.iter().take(BODIES_MAX).map(Body::omitted).collect();
         let mut job = whole
             .or_else(|| draft(ROOM, Vec::new(), omitted()).and_then(&mut paid))

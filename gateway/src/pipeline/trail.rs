@@ -202,14 +202,14 @@ impl Trail {
         if self.gw.models.contains(&prompt.chat.model) {
             self.facts.model = audit::Name::new(&prompt.chat.model);
         }
-        if self.kept().level == AuditLevel::Full {
+        if self.level() == AuditLevel::Full {
             self.went_nowhere(&texts::texts(&prompt.chat));
         }
     }
 
     /// Notes the texts of a prompt of which nothing was sent.
     pub fn went_nowhere(&mut self, texts: &[texts::Text<'_>]) {
-        if self.kept().level >= AuditLevel::Request {
+        if self.level() >= AuditLevel::Request {
             self.facts.prompt_was = texts.iter().map(texts::Text::to_kept).collect();
         }
     }
@@ -224,7 +224,7 @@ impl Trail {
 
     /// Whether anything that a model answers is kept.
     pub fn keeps_answers(&self) -> bool {
-        self.kept().level >= AuditLevel::RequestResponse
+        self.level() >= AuditLevel::RequestResponse
     }
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
@@ -305,7 +305,7 @@ impl Trail {
         self.facts.vendor_id = screened.vendor_id().map(str::to_owned);
         self.facts.odd_reasons = screened.odd_reasons();
         // Held back for want of a decision is held back, too: where everything is kept, so is that.
-        if report.action() >= Action::Redact || self.kept().level == AuditLevel::Full {
+        if report.action() >= Action::Redact || self.level() == AuditLevel::Full {
             self.facts.answer_was = bodies::as_they_were(screened);
         }
     }
@@ -477,8 +477,7 @@ impl Trail {
         let Some(Place::Open(pending)) = self.place.take() else {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
-        let mut outcome = self.outcome(&end);
-        outcome.vendor = self.facts.vendor_id.as_deref().map(|id| pending.digest(id));
+        let outcome = self.outcome(&end, &pending);
         let withheld = self.withheld();
         let shown = self.transcript.body(&self.kept(), &self.facts);
         let bodies = shown.into_iter().chain(end.said).collect();
@@ -486,7 +485,7 @@ impl Trail {
         written.map(drop).map_err(Refusal::AuditUnavailable)
     }
 
-    fn outcome(&self, end: &End<'_>) -> Outcome {
+    fn outcome(&self, end: &End<'_>, pending: &Pending) -> Outcome {
         Outcome {
             http: end.http,
             code: end.code.clone(),
@@ -498,6 +497,7 @@ impl Trail {
             released_bytes: self.transcript.bytes(),
             stripped: u32::try_from(self.facts.upstream.stripped).unwrap_or(u32::MAX),
             spoke_after_end: self.facts.upstream.spoke_after_end,
+            vendor: self.facts.vendor_id.as_deref().map(|id| pending.digest(id)),
             // The log knows the intent's true place.
             ..Outcome::bare(self.request_id(), audit::EntryIndex(0), end.status)
         }
@@ -517,10 +517,15 @@ impl Trail {
         }
     }
 
-    /// How much of what was said is kept.
+    /// How much of what is said is kept.
+    fn level(&self) -> AuditLevel {
+        self.gw.config.audit.level(self.facts.op)
+    }
+
+    /// That, and whose it is.
     fn kept(&self) -> Kept {
         Kept {
-            level: self.gw.config.audit.level(self.facts.op),
+            level: self.level(),
             whose: self.facts.who.as_ref().map(|who| who.principal.clone()),
         }
     }
@@ -553,8 +558,7 @@ impl Drop for Trail {
                     true => OutcomeStatus::Abandoned,
                     false => OutcomeStatus::ClientGone,
                 };
-                let mut outcome = self.outcome(&End::well(status, self.head_sent));
-                outcome.vendor = self.facts.vendor_id.as_deref().map(|id| pending.digest(id));
+                let outcome = self.outcome(&End::well(status, self.head_sent), &pending);
                 let shown = self.transcript.body(&self.kept(), &self.facts);
                 pending.abandon(outcome, shown.into_iter().collect());
             }
