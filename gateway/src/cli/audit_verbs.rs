@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 mod drill;
+mod officer;
 mod prove;
 mod rewrap;
 mod status;

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use audit::{Clock as _, Drawn};
 use clap::Args;
-use gateway::problem::Problem;
 use jiff::Timestamp;
 
+use super::officer::Officer;
 use crate::cli::{bad_files, unavailable};
 
 /// Open bodies drawn at random, to see that old ones still open: for one who holds a key that opens them
@@ -23,12 +23,8 @@ use crate::cli::{bad_files, unavailable};
 pub(crate) struct Options {
     /// The log's folder, or a shard's, or a copy
     dir: PathBuf,
-    /// The private key of an officer, or the one to recover with (PKCS#8, PEM)
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Its certificate (PEM)
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[command(flatten)]
+    officer: Officer,
     /// How many, over all shards
     #[arg(long, default_value_t = 10, value_name = "N")]
     count: usize,
@@ -38,9 +34,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let opener = match audit::Opener::load(&options.key, &options.certificate) {
+    let opener = match options.officer.opener() {
         Ok(opener) => opener,
-        Err(error) => return bad_files(&[Problem::about(&options.key, error.to_string())]),
+        Err(problem) => return bad_files(&[problem]),
     };
     let drawn = draw(options, &opener);
     let failed = match &drawn {

@@ -13,6 +13,7 @@ use audit::Clock as _;
 use clap::Args;
 use gateway::problem::Problem;
 
+use super::officer::Officer;
 use crate::cli::{bad_files, unavailable};
 
 /// Seal every epoch key again, when the officers have changed: for one who holds a key that opens them
@@ -20,12 +21,8 @@ use crate::cli::{bad_files, unavailable};
 pub(crate) struct Options {
     /// The log's folder, or a shard's, or a copy: `keyring/*.new` is then to be brought to the gateway, which announces it
     dir: PathBuf,
-    /// The private key of an officer, or the one to recover with (PKCS#8, PEM)
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Its certificate (PEM)
-    #[arg(long, value_name = "FILE")]
-    certificate: PathBuf,
+    #[command(flatten)]
+    officer: Officer,
     /// The certificate of an officer from now on; once for each
     #[arg(long, value_name = "FILE", required = true)]
     to: Vec<PathBuf>,
@@ -54,8 +51,7 @@ impl Options {
         fn problem<E: Display>(file: &Path) -> impl Fn(E) -> Problem {
             move |error| Problem::about(file, error.to_string())
         }
-        let opener =
-            audit::Opener::load(&self.key, &self.certificate).map_err(problem(&self.key))?;
+        let opener = self.officer.opener()?;
         let now = audit::SystemClock.now();
         let read = |file: &PathBuf| audit::Recipient::load(file, now).map_err(problem(file));
         let officers = self.to.iter().map(read).collect::<Result<Vec<_>, _>>()?;
