@@ -166,6 +166,23 @@ impl Rig {
             drop(self.parts.publisher.publish());
         }
     }
+
+    /// Closes the log, whose threads run to their end. What is left is the disk, and what was acknowledged.
+    fn shut(self) -> (CrashStorage, BTreeMap<u64, [u8; 32]>) {
+        self.log.shut();
+        let Parts {
+            sequencer,
+            publisher,
+            shared,
+            ..
+        } = self.parts;
+        sequencer.run();
+        assert_eq!(shared.desk().phase, LogPhase::Written);
+        publisher.run();
+        drop(self.log);
+        drop(shared.take_all());
+        (self.disk, self.receipts)
+    }
 }
 
 /// Plays the moment with a fault at its `at`th operation; none if it has no such operation.
@@ -196,13 +213,19 @@ async fn play(moment: Moment, at: u64, fault: Fault) -> Option<(String, Seen)> {
         Moment::Intent => told(rig.intend(1).await.map(|pending| duty = Some(pending))),
         Moment::Outcome => told(rig.end(duty.take()?, 1, 300).await),
         Moment::NewSegment => told(rig.end(duty.take()?, 1, 14_000).await),
-        Moment::Spare => nobody(rig.parts.storekeeper.supply().is_ok()),
-        Moment::Publish => nobody(rig.parts.publisher.publish().is_ok()),
+        Moment::Spare => {
+            drop(rig.parts.storekeeper.supply());
+            nobody()
+        }
+        Moment::Publish => {
+            drop(rig.parts.publisher.publish());
+            nobody()
+        }
         Moment::Epoch => {
             rig.parts.publisher.next_epoch();
-            nobody(true)
+            nobody()
         }
-        Moment::Close => return close(rig, at, fault).await,
+        Moment::Close => return close(rig, fault),
     };
     let label = rig.saboteur.hit()?;
     let caller = match (fault, caller.as_str()) {
@@ -218,36 +241,19 @@ async fn play(moment: Moment, at: u64, fault: Fault) -> Option<(String, Seen)> {
 }
 
 /// Closing takes the threads' turns itself, and ends them.
-async fn close(rig: Rig, _: u64, fault: Fault) -> Option<(String, Seen)> {
-    let Rig {
-        disk,
-        saboteur,
-        log,
-        parts,
-        receipts,
-    } = rig;
-    log.shut();
-    let Parts {
-        sequencer,
-        publisher,
-        shared,
-        ..
-    } = parts;
-    sequencer.run();
-    assert_eq!(shared.desk().phase, LogPhase::Written);
-    publisher.run();
-    drop(log);
-    drop(shared.take_all());
+fn close(rig: Rig, fault: Fault) -> Option<(String, Seen)> {
+    let saboteur = Arc::clone(&rig.saboteur);
+    let (disk, receipts) = rig.shut();
     let label = saboteur.hit()?;
     if fault == Fault::Crash {
         disk.crash();
     }
-    let caller = String::from("nobody waits");
+    let log = after(&disk, &receipts);
     Some((
         label,
         Seen {
-            caller,
-            log: after(&disk, &receipts),
+            caller: nobody(),
+            log,
         },
     ))
 }
@@ -259,7 +265,7 @@ fn told(answer: Result<(), Unavailable>) -> String {
     }
 }
 
-fn nobody(_: bool) -> String {
+fn nobody() -> String {
     String::from("nobody waits")
 }
 
@@ -288,20 +294,7 @@ async fn went_on(mut rig: Rig, duty: Option<Pending>) -> String {
     let next = rig.intend(9).await.expect("it serves again");
     rig.end(next, 9, 300).await.expect("durable");
     rig.settle();
-    let Rig {
-        disk,
-        log,
-        parts,
-        receipts,
-        ..
-    } = rig;
-    log.shut();
-    let shared = Arc::clone(&parts.shared);
-    parts.sequencer.run();
-    parts.publisher.run();
-    drop(log);
-    drop(shared.take_all());
-    drop(shared);
+    let (disk, receipts) = rig.shut();
     after(&disk, &receipts)
 }
 
@@ -389,7 +382,7 @@ fn every_operation_is_hit_by_every_fault() {
         for at in 0.. {
             let mut hit = false;
             for fault in Fault::ALL {
-                let played = futures_free(play(moment, at, fault));
+                let played = at_once(play(moment, at, fault));
                 let Some((label, seen)) = played else {
                     continue;
                 };
@@ -430,7 +423,7 @@ fn runtime() -> &'static Runtime {
 }
 
 /// The parts of a cell wait for nothing but the saboteur: no runtime drives them from outside.
-fn futures_free<T>(future: impl Future<Output = T>) -> T {
+fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
     poll_now(&mut future).expect("it waits for nobody")
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Origin, Signer, VerifyKey};
 use crate::clock::SystemClock;
@@ -322,4 +322,16 @@ pub(crate) fn noise(bytes: usize) -> String {
         char::from(b'#' + (state % 64) as u8)
     };
     std::iter::repeat_with(next).take(bytes).collect()
+}
+
+/// Waits, without a fixed time, until something holds.
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "waited in vain until {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }

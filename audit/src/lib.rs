@@ -120,7 +120,9 @@ pub use seal::{
     SEALING_BYTES, Sealer, Unopened,
 };
 pub use settings::Settings;
-pub use shards::{Chain, ChainOptions, Link, Parts, Progress, Shards, shards, verify_shards};
+pub use shards::{
+    Chain, ChainOptions, Link, Progress, ShardSettings, Shards, shards, verify_shards,
+};
 pub use space::Space;
 pub use storage::{CrashStorage, DiskStorage, Fault, Faults, FaultyStorage, File, Room, Storage};
 pub use survey::{Survey, survey};

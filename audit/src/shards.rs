@@ -17,7 +17,7 @@
 //!    the new one (`boot`, `previous`). *A crash here* leaves a new shard that nobody uses yet; the next
 //!    opening goes on with it.
 //! 3. New requests go to the new shard. Those in flight end in the old one, where their intents are.
-//! 4. When the last of them has ended, or can only be lost ([`Parts::drain_max`]), the old shard is
+//! 4. When the last of them has ended, or can only be lost ([`ShardSettings::drain_max`]), the old shard is
 //!    closed, and the new one records `shard.closed`: the whole of the old one. Then the old key is destroyed. *A crash here*
 //!    leaves an old shard that is not closed, or not told of, and its key, which says so: the next
 //!    opening does both.
@@ -35,7 +35,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::archive::Archive;
-use crate::checkpoint::{Checkpoint, KeyError, Origin, Signer, VerifyKey};
+use crate::checkpoint::{Checkpoint, Origin, Signer, VerifyKey};
 use crate::clock::Clock;
 use crate::entry::{Digest, Event, Quote, ShardNext};
 use crate::log::{Log, Receipt, Reservation, Status, Unavailable};
@@ -70,8 +70,8 @@ pub struct Shards {
     watch: Arc<Watch>,
 }
 
-/// What the shards are made of.
-pub struct Parts {
+/// What the shards of one log have in common.
+pub struct ShardSettings {
     /// As of a log: `dir` and `origin` are what the shards' own are below.
     pub settings: Settings,
     /// A file name; each shard's key lies beside it: `log.2026-11.key` for `log.key`.
@@ -87,7 +87,7 @@ pub struct Parts {
 }
 
 struct Inner {
-    parts: Parts,
+    parts: ShardSettings,
     current: RwLock<Arc<Current>>,
     /// What is said first in every shard.
     preface: Mutex<Vec<Event>>,
@@ -131,8 +131,6 @@ impl std::fmt::Debug for Shards {
 #[derive(Debug, thiserror::Error)]
 enum TurnError {
     #[error("{0}")]
-    Key(#[from] KeyError),
-    #[error("{0}")]
     Open(#[from] OpenError),
     #[error("{0}")]
     Unavailable(#[from] Unavailable),
@@ -155,7 +153,7 @@ impl Shards {
     /// # Errors
     /// As [`Log::open`], of any shard that must be opened; [`OpenError::Unsharded`] for a folder that is
     /// itself a log.
-    pub fn open(parts: Parts) -> Result<(Shards, Recovery), OpenError> {
+    pub fn open(parts: ShardSettings) -> Result<(Shards, Recovery), OpenError> {
         let root = &parts.settings.dir;
         if ["checkpoint", "wal"]
             .iter()
@@ -297,7 +295,7 @@ impl Shards {
     }
 }
 
-impl Parts {
+impl ShardSettings {
     fn dir(&self, month: Month) -> PathBuf {
         self.settings.dir.join(month.to_string())
     }

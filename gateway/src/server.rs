@@ -396,7 +396,7 @@ fn open_log(
         commit_timeout: config.commit_timeout,
         ..audit::Settings::new(config.dir.clone(), origin)
     };
-    let parts = audit::Parts {
+    let parts = audit::ShardSettings {
         settings,
         signing_key: config.signing_key.clone(),
         storage,

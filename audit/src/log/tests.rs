@@ -1,29 +1,17 @@
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::*;
 use crate::entry::{Direction, Omitted};
-use crate::fixtures::{Bench, body, check, intent, name, outcome, refusal, request};
+use crate::fixtures::{Bench, body, check, intent, name, outcome, refusal, request, until};
 use crate::storage::{CrashStorage, Fault, Faults};
 
 async fn begin(log: &Log, n: u64) -> Result<Pending, Unavailable> {
     let (receipt, pending) = log.reserve().await?.intent(intent(n), Vec::new()).await?;
     assert_eq!(receipt.index, pending.intent());
     Ok(pending)
-}
-
-/// Waits, without a fixed time, until something holds.
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "waited in vain until {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
 }
 
 fn statuses(bench: &Bench) -> Vec<OutcomeStatus> {

@@ -5,7 +5,7 @@ use crate::clock::ManualClock;
 use crate::entry::{
     Boot, Entry, Envelope, Nothing, OutcomeStatus, Payload, StoredEntry, Tag, compose, parse,
 };
-use crate::fixtures::{Bench, body, intent, outcome};
+use crate::fixtures::{Bench, body, intent, outcome, until};
 use crate::log::Pending;
 use crate::merkle::Frontier;
 use crate::seal::Recipients;
@@ -37,8 +37,8 @@ impl Months {
         self.bench.beside("log.key")
     }
 
-    fn parts(&self, root: PathBuf, key: PathBuf) -> Parts {
-        Parts {
+    fn parts(&self, root: PathBuf, key: PathBuf) -> ShardSettings {
+        ShardSettings {
             settings: Settings {
                 dir: root,
                 ..self.bench.settings.clone()
@@ -122,17 +122,6 @@ async fn begin(shards: &Shards, n: u64) -> Pending {
 
 async fn end(duty: Pending, n: u64) {
     let _receipt = duty.outcome(outcome(n), Vec::new()).await.expect("durable");
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "waited in vain until {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Two months, with a request in flight from one into the other.
@@ -479,7 +468,7 @@ fn invent(dir: &Path, entries: Vec<Entry>) {
 
 /// A December that somebody else signs, going on from the true November.
 async fn forged_december(months: &Months, stranger: &Signer) {
-    let quote = Parts::checkpoint(
+    let quote = ShardSettings::checkpoint(
         &months.parts(months.root(), months.key()),
         Month::of(NOVEMBER),
     );
