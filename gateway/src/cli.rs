@@ -20,6 +20,8 @@ mod doctor;
 mod keys;
 pub(crate) mod signals;
 
+use signals::Stop;
+
 /// A policy-enforcing AI gateway: every prompt and every answer is decided, and every decision is recorded.
 #[derive(Parser)]
 #[command(name = "portcullis", version = env!("CARGO_PKG_VERSION"), propagate_version = true)]
@@ -105,6 +107,8 @@ fn serve(file: &std::path::Path) -> ExitCode {
         Err(error) => return unavailable(&format!("cannot start threads: {error}")),
     };
     runtime.block_on(async {
+        // From the first: whoever is told that it serves may stop it at once, and it still ends in order.
+        let mut stop = Stop::watch();
         let running = match Gateway::start(config, Seams::default()).await {
             Ok(running) => running,
             Err(StartError::Files(problems)) => return bad_files(&problems),
@@ -116,7 +120,7 @@ fn serve(file: &std::path::Path) -> ExitCode {
         }
         tracing::info!(address = %running.admin, "serving /livez /readyz /metrics");
         tracing::info!(key = %running.verify_key, "keep this elsewhere: `portcullis audit verify --key` takes it");
-        signals::stop_requested().await;
+        stop.requested().await;
         tracing::info!("draining");
         running.shutdown().await;
         ExitCode::SUCCESS

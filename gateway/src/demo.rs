@@ -30,7 +30,7 @@ use gateway::config::GuardrailsConfig;
 use gateway::problem::Problem;
 use uuid::Uuid;
 
-use crate::cli::signals;
+use crate::cli::signals::Stop;
 use beat::{Needs, Surprise};
 use client::ClientError;
 use files::{Behind, MODEL, SetupError};
@@ -160,9 +160,10 @@ async fn play_and_stay(
     let begun = Instant::now();
     let mut rig = Rig::start(&folder.path, behind, library).await?;
     introduce(show, &rig, folder);
+    let mut stop = Stop::watch();
     let played = tokio::select! {
         played = play(show, &mut rig) => Some(played),
-        () = signals::stop_requested() => None,
+        () = stop.requested() => None,
     };
     let ending = match played {
         None => Ending::Interrupted,
@@ -174,7 +175,7 @@ async fn play_and_stay(
             next::closing(show, begun.elapsed());
             if stays {
                 next::invite(show, &rig);
-                signals::stop_requested().await;
+                stop.requested().await;
             }
             Ending::Played
         }

@@ -1,5 +1,7 @@
 //! SIGTERM: what runs may run on, the log is closed in order, and only then does the process end.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -31,6 +33,27 @@ async fn a_stream_in_flight_ends_well() {
     let outcomes = closed_in_order(&folder);
     assert_eq!(outcomes[0]["req"], reply.header("x-request-id"));
     assert_eq!(outcomes[0]["status"], "completed");
+}
+
+#[tokio::test]
+async fn one_that_comes_while_it_starts_is_obeyed_in_order() {
+    let folder = Folder::new();
+    let mut command = tokio::process::Command::from(folder.command(&["serve"]));
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    within("the log to be opened", async {
+        while !folder.path().join("log").exists() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    let pid = child.id().expect("it runs").to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-TERM", &pid])
+        .status();
+    assert!(sent.unwrap().success());
+    let status = within("serve to end", child.wait()).await.unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+    assert!(closed_in_order(&folder).is_empty(), "nobody asked anything");
 }
 
 #[tokio::test]
