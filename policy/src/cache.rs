@@ -14,7 +14,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{decision::Denied, rule::Facts, snapshot::Grant};
+use crate::{decide::Grant, decision::Denied, rule::Facts};
 
 /// Verdicts per generation; one takes some 300 bytes.
 const GENERATION: usize = 4096;

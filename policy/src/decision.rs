@@ -72,10 +72,19 @@ pub struct Permit {
 }
 
 /// An [`Object`] that owns its name.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Model(String),
     Tool(String),
+}
+
+impl Target {
+    pub(crate) fn as_object(&self) -> Object<'_> {
+        match self {
+            Self::Model(name) => Object::Model(name),
+            Self::Tool(name) => Object::Tool(name),
+        }
+    }
 }
 
 impl Permit {
@@ -119,10 +128,7 @@ impl Permit {
     /// be the caller's spelling where the rule has a `*`.
     #[must_use]
     pub fn object(&self) -> Object<'_> {
-        match &self.object {
-            Target::Model(name) => Object::Model(name),
-            Target::Tool(name) => Object::Tool(name),
-        }
+        self.object.as_object()
     }
 
     /// The model, if the object is one.
@@ -186,6 +192,8 @@ pub struct Denied {
     pub rule: Option<RuleRef>,
     /// What was decisive.
     pub reason: DenyReason,
+    /// The authority record that would have permitted it, and has run out.
+    pub authority: Option<Arc<str>>,
 }
 
 impl Denied {
@@ -199,7 +207,18 @@ impl Denied {
     }
 
     pub(crate) fn because(reason: DenyReason, rule: Option<RuleRef>) -> Self {
-        Self { rule, reason }
+        Self {
+            rule,
+            reason,
+            authority: None,
+        }
+    }
+
+    pub(crate) fn on_record(reason: DenyReason, record: &Arc<str>) -> Self {
+        Self {
+            authority: Some(Arc::clone(record)),
+            ..Self::because(reason, None)
+        }
     }
 }
 
@@ -249,6 +268,27 @@ pub enum DenyReason {
 }
 
 impl DenyReason {
+    /// Every reason, in the order of the type.
+    pub const ALL: [Self; 17] = [
+        Self::NoRule,
+        Self::Rule,
+        Self::Suspended,
+        Self::UnknownPurpose,
+        Self::PurposeNotGranted,
+        Self::PurposeForbidden,
+        Self::PurposeExpired,
+        Self::AuthorityMissing,
+        Self::AuthorityExpired,
+        Self::LabelAboveClearance,
+        Self::LabelAboveZone,
+        Self::LabelAboveModel,
+        Self::LabelAboveRule,
+        Self::Assurance,
+        Self::PurposeNotInRule,
+        Self::ZoneNotInRule,
+        Self::OutsideWindow,
+    ];
+
     /// The word for entries and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
@@ -277,9 +317,10 @@ impl DenyReason {
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.reason.code())?;
-        match &self.rule {
-            Some(rule) => write!(f, " ({rule})"),
-            None => Ok(()),
+        match (&self.rule, &self.authority) {
+            (Some(rule), _) => write!(f, " ({rule})"),
+            (None, Some(record)) => write!(f, " ({record})"),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -107,6 +107,16 @@ impl Label {
         }
     }
 
+    /// A label that holds everything with these needs: the highest level, releasable to nobody.
+    #[must_use]
+    pub(crate) fn highest(needs: &BTreeSet<String>) -> Self {
+        Self {
+            level: Level::Ts,
+            needs: needs.clone(),
+            release: Release::Only(BTreeSet::new()),
+        }
+    }
+
     /// Reads the short form, `LEVEL` or `LEVEL:TAG+TAG`, exactly as [`fmt::Display`] writes it.
     ///
     /// The tags `NF`, `FVEY`, `NOREL` and `REL-AAA-BBB` set the release set (several intersect); all
@@ -174,6 +184,16 @@ impl Label {
             level: self.level.max(other.level),
             needs: self.needs.union(&other.needs).cloned().collect(),
             release: self.release.intersect(&other.release),
+        }
+    }
+
+    /// What both may hold: lower level, common tags, either release set. Greatest lower bound.
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Self {
+        Self {
+            level: self.level.min(other.level),
+            needs: self.needs.intersection(&other.needs).cloned().collect(),
+            release: self.release.union(&other.release),
         }
     }
 
@@ -275,6 +295,14 @@ impl Release {
         match (self, other) {
             (Self::Anyone, set) | (set, Self::Anyone) => set.clone(),
             (Self::Only(a), Self::Only(b)) => Self::Only(a.intersection(b).cloned().collect()),
+        }
+    }
+
+    /// The countries in either.
+    fn union(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Anyone, _) | (_, Self::Anyone) => Self::Anyone,
+            (Self::Only(a), Self::Only(b)) => Self::Only(a.union(b).cloned().collect()),
         }
     }
 

@@ -5,7 +5,9 @@
 //!   load        strict reading: every problem of every file at once
 //!   label       levels, tags, release sets: dominance and high-water mark
 //!   rule        one typed row;   pattern: how its columns match
-//!   snapshot    the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   snapshot    a loaded policy
+//!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it
 //!   cache       verdicts that were reached before
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
@@ -24,7 +26,10 @@
 //! guardrails' work), and it decides one request without memory of earlier ones.
 
 mod cache;
+mod cases;
+mod decide;
 mod decision;
+mod explain;
 mod label;
 mod load;
 mod matcher;
@@ -36,10 +41,12 @@ mod snapshot;
 mod subject;
 mod time;
 
+pub use cases::{CaseReport, MutationReport, TestReport, Verdict};
 pub use decision::{Ask, Denied, DenyReason, Object, Permit, Refused, Undecided, UndecidedReason};
+pub use explain::{Check, CheckOutcome, Explanation, Miss, RowView, SectionView};
 pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
 pub use problem::{Problem, Severity};
-pub use rule::{Action, ActionError, RuleRef};
+pub use rule::{Action, ActionError, Column, RuleRef};
 pub use snapshot::{Loaded, Policy};
 pub use subject::{Assurance, AssuranceError, CertificateFacts, Subject};
 pub use time::UnixTime;

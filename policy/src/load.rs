@@ -19,6 +19,7 @@ use std::{
 
 use crate::{
     cache::Cache,
+    cases::Case,
     matcher::{MODEL_SHA256, Matcher, RoleLink, Template},
     problem::{Problem, Problems, Severity},
     records::{Attributes, Authority, Identities, Manifest, Purposes},
@@ -27,6 +28,7 @@ use crate::{
 };
 
 mod attributes;
+mod cases;
 mod csv;
 mod fields;
 mod files;
@@ -110,6 +112,7 @@ struct Draft {
     template: Template,
     records: Records,
     rules: Vec<Rule>,
+    cases: Vec<Case>,
 }
 
 /// The content of the TOML files, and of `roles.csv`.
@@ -140,10 +143,12 @@ impl Draft {
             return None;
         };
         let rules = rules::read(&files, &rules::Known::new(&records), problems);
+        let cases = cases::read(&files, &records, &rules, problems);
         Some(Self {
             template: template?,
             records,
             rules,
+            cases,
             files,
         })
     }
@@ -185,6 +190,8 @@ impl Draft {
             rules: self.rules,
             tenants,
             matcher,
+            is_mutant: false,
+            cases: self.cases,
             cache: Cache::default(),
             guardrails: self.files.guardrails(),
         };

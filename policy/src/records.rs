@@ -21,6 +21,8 @@ pub(crate) struct Manifest {
     pub(crate) expires: Option<UnixTime>,
     /// Guardrail profiles, mildest first.
     pub(crate) profiles: Vec<Arc<str>>,
+    /// The least share of rules by which a test case is decided, in per cent.
+    pub(crate) coverage_floor: u8,
     /// Folder below `tenants/` to the tenant pattern that its rules may speak about.
     pub(crate) tenants: BTreeMap<String, String>,
 }
@@ -95,11 +97,17 @@ impl Attributes {
 impl Purposes {
     /// Whether the purpose belongs to a forbidden family.
     pub(crate) fn is_forbidden(&self, purpose: &str) -> bool {
-        self.forbidden.iter().any(|family| {
+        self.forbidden_family(purpose).is_some()
+    }
+
+    /// The forbidden family to which the purpose belongs.
+    pub(crate) fn forbidden_family(&self, purpose: &str) -> Option<&str> {
+        let holds = |family: &&String| {
             purpose
                 .strip_prefix(family.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        };
+        self.forbidden.iter().find(holds).map(String::as_str)
     }
 }
 

@@ -155,14 +155,57 @@ pub(crate) struct Facts<'a> {
     pub(crate) windows: String,
 }
 
-/// A column that keeps an allow row from matching.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missed {
+/// A column of `rules.csv` by which a row of a section may fail to match. Tenant and action are not
+/// among them: they choose the section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// Who.
+    Role,
+    /// Which model or tool.
+    Object,
+    /// What for.
     Purpose,
+    /// How sensitive the data is.
     Label,
+    /// Where the request came in.
     Zone,
+    /// How well the subject proved itself.
     Assurance,
+    /// When.
     Window,
+}
+
+impl Column {
+    /// Every column, in the order of the file.
+    pub const ALL: [Self; 7] = [
+        Self::Role,
+        Self::Object,
+        Self::Purpose,
+        Self::Label,
+        Self::Zone,
+        Self::Assurance,
+        Self::Window,
+    ];
+
+    /// The column's name in the heading of `rules.csv`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Object => "obj",
+            Self::Purpose => "purp",
+            Self::Label => "label",
+            Self::Zone => "zone",
+            Self::Assurance => "aal",
+            Self::Window => "win",
+        }
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Rule {
@@ -175,6 +218,13 @@ impl Rule {
         pattern::under(tenant, &self.tenant) && pattern::one_of(action.as_str(), &self.actions)
     }
 
+    /// Whether the row lets whoever it is about in this tenant see the models that it names.
+    pub(crate) fn shows_models(&self, tenant: &str) -> bool {
+        let about_models =
+            |action: &Action| *action != Action::Tool && self.is_about(tenant, *action);
+        !self.is_deny() && Action::ALL.iter().any(about_models)
+    }
+
     /// Whether the row speaks about this subject and object, whatever the circumstances.
     pub(crate) fn concerns(&self, subject: &Subject, object: &str) -> bool {
         pattern::under(subject.tenant(), &self.tenant)
@@ -182,39 +232,33 @@ impl Rule {
             && subject.holds(&self.role)
     }
 
-    /// The circumstances that the row asks for and the request lacks.
-    pub(crate) fn missed(&self, facts: &Facts<'_>) -> Vec<Missed> {
-        let label = match self.effect {
-            Effect::Allow { .. } => self.label.dominates(facts.data),
-            Effect::Deny => facts.data.dominates(&self.label),
-        };
-        let columns = [
-            (
-                pattern::one_of(facts.purpose, &self.purposes),
-                Missed::Purpose,
-            ),
-            (label, Missed::Label),
-            (pattern::one_of(facts.zone, &self.zones), Missed::Zone),
-            (
-                facts.subject.assurance() >= self.assurance,
-                Missed::Assurance,
-            ),
-            (
-                pattern::any_of(&facts.windows, &self.windows),
-                Missed::Window,
-            ),
-        ];
-        columns
-            .into_iter()
-            .filter(|(met, _)| !met)
-            .map(|(_, column)| column)
-            .collect()
+    /// Whether the request meets one column.
+    fn meets(&self, column: Column, facts: &Facts<'_>) -> bool {
+        match column {
+            Column::Role => facts.subject.holds(&self.role),
+            Column::Object => pattern::one_of(&facts.object, &self.objects),
+            Column::Purpose => pattern::one_of(facts.purpose, &self.purposes),
+            Column::Label => match self.effect {
+                Effect::Allow { .. } => self.label.dominates(facts.data),
+                Effect::Deny => facts.data.dominates(&self.label),
+            },
+            Column::Zone => pattern::one_of(facts.zone, &self.zones),
+            Column::Assurance => facts.subject.assurance() >= self.assurance,
+            Column::Window => pattern::any_of(&facts.windows, &self.windows),
+        }
+    }
+
+    /// The columns by which the row does not match, in the order of the file.
+    pub(crate) fn missed(&self, facts: &Facts<'_>) -> Vec<Column> {
+        let missed = |column: &Column| !self.meets(*column, facts);
+        Column::ALL.into_iter().filter(missed).collect()
     }
 
     /// Whether the row matches by the typed comparison, the second opinion to casbin's.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
         self.is_about(facts.subject.tenant(), facts.action)
-            && self.concerns(facts.subject, &facts.object)
-            && self.missed(facts).is_empty()
+            && Column::ALL
+                .into_iter()
+                .all(|column| self.meets(column, facts))
     }
 }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use proptest::test_runner::Config;
 
+mod cases;
 mod decisions;
 mod demo;
+mod explain;
 mod files;
 mod laws;
 mod mistakes;

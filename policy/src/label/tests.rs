@@ -162,6 +162,14 @@ proptest! {
     }
 
     #[test]
+    fn meet_is_the_greatest_lower_bound(a in any_label(), b in any_label(), c in any_label()) {
+        let meet = a.meet(&b);
+        prop_assert!(a.dominates(&meet) && b.dominates(&meet));
+        prop_assert_eq!(meet.dominates(&c), a.dominates(&c) && b.dominates(&c));
+        prop_assert_eq!(a.join(&meet), a);
+    }
+
+    #[test]
     fn join_commutes_associates_and_repeats(a in any_label(), b in any_label(), c in any_label()) {
         prop_assert_eq!(a.join(&b), b.join(&a));
         prop_assert_eq!(a.join(&b).join(&c), a.join(&b.join(&c)));

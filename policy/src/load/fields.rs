@@ -5,6 +5,7 @@ use std::ops::Range;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
+    value::Offset,
 };
 
 use crate::{
@@ -213,6 +214,22 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// A whole number up to `most` that may be absent.
+    pub(super) fn optional_number(&mut self, key: &'static str, most: u64) -> Option<u64> {
+        let value = self.value(key)?;
+        let Some(number) = value.get_ref().as_integer() else {
+            return self.place.wrong_type(value, key, "a whole number");
+        };
+        let number = u64::from_str_radix(number.as_str(), number.radix())
+            .ok()
+            .filter(|number| *number <= most);
+        if number.is_none() {
+            let message = format!("`{key}` must be a whole number up to {most}");
+            self.place.error(value.span(), message, None);
+        }
+        number
+    }
+
     /// A truth value, `false` if absent.
     pub(super) fn flag(&mut self, key: &'static str) -> bool {
         let Some(value) = self.value(key) else {
@@ -290,6 +307,73 @@ impl<'a> Fields<'a> {
             }
         }
         out
+    }
+
+    /// A list of tables, as in `[[case]]`; none if the key is absent.
+    pub(super) fn list(&mut self, key: &'static str) -> Vec<Fields<'a>> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
+        let Some(items) = value.get_ref().as_array() else {
+            let expected = format!("a list of tables, as in `[[{key}]]`");
+            self.place.wrong_type::<()>(value, key, &expected);
+            return Vec::new();
+        };
+        items
+            .iter()
+            .filter_map(|item| self.below(item, key))
+            .collect()
+    }
+
+    /// A table that must be there, inline or below a heading of its own.
+    pub(super) fn table(&mut self, key: &'static str, example: &str) -> Option<Fields<'a>> {
+        let value = self.required(key, example)?;
+        self.below(value, key)
+    }
+
+    fn below(&self, value: &'a Spanned<DeValue<'a>>, key: &str) -> Option<Fields<'a>> {
+        let Some(table) = value.get_ref().as_table() else {
+            return self.place.wrong_type(value, key, "a table");
+        };
+        Some(Self {
+            place: self.place,
+            table,
+            header: value.span(),
+            asked: Vec::new(),
+        })
+    }
+
+    /// A moment with its offset from UTC, written `2026-11-23T15:00:00Z`, if it is there.
+    pub(super) fn moment(&mut self, key: &'static str) -> Option<UnixTime> {
+        let value = self.value(key)?;
+        let written = value.get_ref().as_datetime();
+        match written.map(|moment| (moment.date, moment.time, moment.offset)) {
+            Some((Some(date), Some(time), Some(offset))) => {
+                let minutes = match offset {
+                    Offset::Z => 0,
+                    Offset::Custom { minutes } => minutes,
+                };
+                Some(UnixTime::of_day(date.year, date.month, date.day).plus(
+                    [time.hour, time.minute, time.second.unwrap_or_default()],
+                    minutes,
+                ))
+            }
+            _ => self.place.wrong_type(
+                value,
+                key,
+                "a moment such as 2026-11-23T15:00:00Z, without quotes",
+            ),
+        }
+    }
+
+    /// Whether a key is there, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Where the table begins.
+    pub(super) fn start(&self) -> usize {
+        self.header.start
     }
 
     /// The named texts below a key, as in `[need]` with `PRVCY = "…"`.

@@ -296,11 +296,17 @@ const ROOT_FILES: [&str; 6] = [
     "purposes.toml",
 ];
 
-const BASELINE_FILES: [&str; 3] = ["README.md", "guardrails.toml", "rules.csv"];
+const BASELINE_FILES: [&str; 4] = ["README.md", "guardrails.toml", "rules.csv", "tests.toml"];
 
-const TENANT_FILES: [&str; 4] = ["README.md", "guardrails.toml", "roles.csv", "rules.csv"];
+const TENANT_FILES: [&str; 5] = [
+    "README.md",
+    "guardrails.toml",
+    "roles.csv",
+    "rules.csv",
+    "tests.toml",
+];
 
-const KNOWN_FILES: [&str; 9] = [
+const KNOWN_FILES: [&str; 10] = [
     "attributes.toml",
     "authorities.toml",
     "bundle.toml",
@@ -310,6 +316,7 @@ const KNOWN_FILES: [&str; 9] = [
     "purposes.toml",
     "roles.csv",
     "rules.csv",
+    "tests.toml",
 ];
 
 /// Folders below the bundle's: `tenants/<name>`.

@@ -6,6 +6,7 @@
 //! expires = 2031-12-31
 //! reason = "first bundle"
 //! profiles = ["civ-standard", "civ-strict"]     # guardrail profiles, mildest first
+//! coverage_floor = 90                           # per cent of the rules that tests.toml must decide by; default 0
 //! [tenant.demo-benefits]                        # the folder tenants/demo-benefits
 //! domain = "demo/benefits/*"                    # the tenants about which its rules may speak
 //! owner = "benefits-office@agency.example"
@@ -27,6 +28,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
     manifest.expires = fields.last_day("expires");
     fields.text("reason");
     fields.optional_text("ticket");
+    if let Some(floor) = fields.optional_number("coverage_floor", 100) {
+        manifest.coverage_floor = u8::try_from(floor).unwrap_or(100);
+    }
     let mut seen = BTreeSet::new();
     for profile in fields.some_texts("profiles") {
         if !check_word(place, "profile", &profile) {

@@ -40,15 +40,13 @@ pub(super) fn sort(identities: &Identities, rules: &[Rule]) -> BTreeMap<String, 
 
 /// Adds a row to every section of the tenant about which it speaks.
 fn place(entry: &mut TenantRules, tenant: &str, row: usize, rule: &Rule) {
-    let mut grants = false;
     for action in Action::ALL
         .into_iter()
         .filter(|action| rule.is_about(tenant, *action))
     {
         entry.sections.entry(action).or_default().rows.push(row);
-        grants |= action != Action::Tool && !rule.is_deny();
     }
-    if grants {
+    if rule.shows_models(tenant) {
         entry.granting.push(row);
     }
 }

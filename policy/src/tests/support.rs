@@ -130,8 +130,9 @@ pub(crate) fn summary(answer: Result<Permit, Refused>) -> String {
         Err(Refused::Denied(Denied {
             rule: Some(rule),
             reason,
+            ..
         })) => format!("{} {}", reason.code(), rule.id()),
-        Err(Refused::Denied(Denied { rule: None, reason })) => reason.code().to_owned(),
+        Err(Refused::Denied(denied)) => denied.reason.code().to_owned(),
         Err(Refused::Hidden) => "hidden".to_owned(),
         Err(Refused::Undecided(fault)) => format!("undecided {}", fault.reason.code()),
     }

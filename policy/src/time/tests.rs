@@ -13,6 +13,29 @@ fn a_day_ends_at_the_next_midnight_utc() {
 }
 
 #[test]
+fn the_last_day_is_the_one_that_the_file_names() {
+    for (year, month, day) in [
+        (1970, 1, 1),
+        (1999, 12, 31),
+        (2000, 2, 29),
+        (2031, 12, 31),
+        (2100, 3, 1),
+    ] {
+        let written = format!("{year:04}-{month:02}-{day:02}");
+        assert_eq!(UnixTime::after_day(year, month, day).last_day(), written);
+    }
+    assert_eq!(UnixTime(0).last_day(), "1969-12-31");
+}
+
+#[test]
+fn a_moment_with_an_offset_is_the_same_moment_in_utc() {
+    let day = UnixTime::of_day(2026, 11, 23);
+    assert_eq!(day.plus([15, 0, 0], 0), UnixTime(1_795_446_000));
+    assert_eq!(day.plus([10, 0, 0], -300), UnixTime(1_795_446_000));
+    assert_eq!(day.plus([0, 30, 7], 60), UnixTime(1_795_392_000 - 1793));
+}
+
+#[test]
 fn a_window_opens_on_its_days_and_minutes() {
     // Monday to Friday, 07:00 to 19:00, five hours behind UTC.
     let days = [true, true, true, true, true, false, false];

@@ -1,0 +1,231 @@
+//! `baseline/tests.toml`, `tenants/<name>/tests.toml`: what the bundle's authors expect it to say.
+//!
+//! ```toml
+//! at = 2026-11-23T15:00:00Z              # the moment of every case that names none
+//!
+//! [[case]]
+//! name = "the application drafts with the general model"
+//! request = { sub = "svc:benefits-app", obj = "model/llama-3.3-70b", act = "chat", data = "CUI", zone = "demo" }
+//! expect = { verdict = "allow", because = ["BA-101"], profile = "civ-standard" }
+//!
+//! [[case]]
+//! name = "a model decides on nothing"
+//! request = { sub = "svc:benefits-app", obj = "model/llama-3.3-70b", act = "chat", purp = "benefits.decide", zone = "demo" }
+//! expect = { verdict = "deny", because = ["BA-190"] }
+//! ```
+//!
+//! `purp` is by default the subject's own, `data` is `U`, `aal` what the identity may have at most.
+//! A case may ask for a model or a purpose that does not exist: that, too, has an answer. Whom it
+//! names, where, and by which rule must exist.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Records,
+    fields::{Fields, Place, Text},
+    files::Files,
+};
+use crate::{
+    cases::{Case, Expected, Verdict},
+    decision::{DenyReason, Target},
+    label::Label,
+    problem::{Problems, did_you_mean},
+    rule::{Action, Rule},
+    subject::Assurance,
+    time::UnixTime,
+};
+
+/// Reads every `tests.toml`, the baseline's first.
+pub(super) fn read(
+    files: &Files,
+    records: &Records,
+    rules: &[Rule],
+    problems: &Problems,
+) -> Vec<Case> {
+    let ids = rules.iter().map(|rule| rule.reference.id()).collect();
+    let mut cases = Vec::new();
+    for (_, source) in files.named("tests.toml") {
+        let place = Place { source, problems };
+        let Some(table) = place.parse() else {
+            continue;
+        };
+        let parsed = (place, table);
+        let mut fields = Fields::root(&parsed);
+        // One that is wrong is reported once, and not by every case as well.
+        let written = fields.has("at").then_some(UnixTime(0));
+        let at = fields.moment("at").or(written);
+        for mut fields in fields.list("case") {
+            let reader = Reader {
+                place,
+                records,
+                ids: &ids,
+                at,
+            };
+            cases.extend(reader.case(&mut fields));
+            fields.done();
+        }
+        fields.done();
+    }
+    cases
+}
+
+/// One `tests.toml` while it is read.
+struct Reader<'a> {
+    place: Place<'a>,
+    records: &'a Records,
+    /// Of every rule of the bundle.
+    ids: &'a BTreeSet<&'a str>,
+    /// The moment of a case that names none.
+    at: Option<UnixTime>,
+}
+
+impl Reader<'_> {
+    fn case(&self, fields: &mut Fields<'_>) -> Option<Case> {
+        let line = self.place.source.line(fields.start());
+        let name = fields.text("name");
+        let request = fields.table("request", "{ sub = \"svc:…\", obj = \"model/…\", … }");
+        let expect = fields.table("expect", "{ verdict = \"allow\", because = [\"…\"] }");
+        let case = request.and_then(|mut request| {
+            let case = self.request(&mut request);
+            request.done();
+            case
+        });
+        let expected = expect.and_then(|mut expect| {
+            let expected = self.expect(&mut expect);
+            expect.done();
+            expected
+        });
+        Some(Case {
+            name: name?.text.to_owned(),
+            file: self.place.source.path.clone(),
+            line,
+            expected: expected?,
+            ..case?
+        })
+    }
+
+    fn request(&self, fields: &mut Fields<'_>) -> Option<Case> {
+        let place = self.place;
+        let identities = &self.records.identities.by_principal;
+        let principal = fields.text("sub").filter(|name| {
+            place.check_known("principal", name, identities.keys().map(String::as_str))
+        });
+        let object = fields.text("obj").and_then(|text| self.object(&text));
+        let action = fields.text("act").and_then(|text| self.action(&text));
+        let purpose = fields.optional_text("purp");
+        let data = match fields.optional_text("data") {
+            Some(text) => {
+                let needs = &self.records.attributes.needs;
+                place.label(&text, needs.iter().map(String::as_str))
+            }
+            None => Some(Label::unclassified()),
+        };
+        let zones = &self.records.attributes.zones;
+        let zone = fields
+            .text("zone")
+            .filter(|name| place.check_known("zone", name, zones.keys().map(String::as_str)));
+        let assurance = match fields.optional_text("aal") {
+            Some(text) => Some(self.assurance(&text)?),
+            None => None,
+        };
+        let at = fields.moment("at").or(self.at);
+        if at.is_none() {
+            fields.error(
+                "no moment: what may be done depends on the time",
+                Some(
+                    "write `at = 2026-11-23T15:00:00Z` here, or once at the top of the file".into(),
+                ),
+            );
+        }
+        Some(Case {
+            principal: principal?.text.to_owned(),
+            object: object?,
+            action: action?,
+            purpose: purpose.map(|text| text.text.to_owned()),
+            data: data?,
+            zone: zone?.text.to_owned(),
+            assurance,
+            at: at?,
+            ..Case::default()
+        })
+    }
+
+    fn object(&self, text: &Text<'_>) -> Option<Target> {
+        match text.text.split_once('/') {
+            Some(("model", name)) if !name.is_empty() => Some(Target::Model(name.to_owned())),
+            Some(("tool", name)) if !name.is_empty() => Some(Target::Tool(name.to_owned())),
+            _ => {
+                let hint = "write `model/name` or `tool/name`";
+                let message = format!("`{}` is neither a model nor a tool", text.text);
+                self.place.error(text.span(), message, Some(hint.into()));
+                None
+            }
+        }
+    }
+
+    fn action(&self, text: &Text<'_>) -> Option<Action> {
+        let known = Action::ALL.map(Action::as_str);
+        self.place
+            .check_known("action", text, known)
+            .then_some(())?;
+        text.text.parse().ok()
+    }
+
+    fn assurance(&self, text: &Text<'_>) -> Option<Assurance> {
+        let known = ["aal1", "aal2", "aal3"];
+        self.place
+            .check_known("assurance", text, known)
+            .then_some(())?;
+        text.text.parse().ok()
+    }
+
+    fn expect(&self, fields: &mut Fields<'_>) -> Option<Expected> {
+        let place = self.place;
+        let verdict = fields.text("verdict");
+        let because = fields.texts("because");
+        let known = because
+            .iter()
+            .filter(|id| place.check_known("rule", id, self.ids.iter().copied()))
+            .count();
+        let profiles = &self.records.manifest.profiles;
+        let profile = fields
+            .optional_text("profile")
+            .filter(|name| place.check_known("profile", name, profiles.iter().map(AsRef::as_ref)));
+        let reasons = DenyReason::ALL.map(DenyReason::code);
+        let reason = fields
+            .optional_text("reason")
+            .filter(|name| place.check_known("reason", name, reasons));
+        let verdict = self.verdict(&verdict?)?;
+        for (key, misplaced) in [
+            (&profile, verdict != Verdict::Allow),
+            (&reason, verdict != Verdict::Deny),
+        ] {
+            if let Some(text) = key.as_ref().filter(|_| misplaced) {
+                let message = format!("a case that expects `{verdict}` has none of these");
+                place.error(text.span(), message, Some("remove it".into()));
+            }
+        }
+        (known == because.len()).then(|| Expected {
+            verdict,
+            because: match because.is_empty() {
+                true => None,
+                false => Some(because.into_iter().map(|id| id.text.to_owned()).collect()),
+            },
+            profile: profile.map(|text| text.text.to_owned()),
+            reason: reason.map(|text| text.text.to_owned()),
+        })
+    }
+
+    fn verdict(&self, text: &Text<'_>) -> Option<Verdict> {
+        let found = Verdict::ALL
+            .into_iter()
+            .find(|verdict| verdict.as_str() == text.text);
+        if found.is_none() {
+            let hint = did_you_mean(text.text, Verdict::ALL.map(Verdict::as_str))
+                .unwrap_or_else(|| "write `allow`, `deny` or `hidden`".into());
+            let message = format!("unknown verdict `{}`", text.text);
+            self.place.error(text.span(), message, Some(hint));
+        }
+        found
+    }
+}
