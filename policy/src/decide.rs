@@ -300,6 +300,14 @@ impl Policy {
         })
     }
 
+    /// The guardrail profile that an allow row grants.
+    pub(crate) fn profile_of(&self, rule: &Rule) -> Option<&Arc<str>> {
+        match rule.effect {
+            Effect::Allow { profile } => self.manifest.profiles.get(profile),
+            Effect::Deny => None,
+        }
+    }
+
     /// The first deny row that fits, to be cited for a native refusal.
     fn deny_row(&self, fits: impl Fn(&Rule) -> bool) -> Option<RuleRef> {
         self.rules

@@ -5,14 +5,14 @@
 //! `authorize`'s own, and each check asks the same function as `authorize` does: it cannot tell
 //! another story than the gateway.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::cmp::Reverse;
 
 use crate::{
     Policy,
     decide::check_ceiling,
     decision::{Ask, DenyReason, Object, Permit, Refused},
     records::Purpose,
-    rule::{Column, Effect, Facts, Rule, RuleRef},
+    rule::{Column, Facts, Rule, RuleRef},
     subject::{SUSPENDED, Subject},
 };
 
@@ -213,7 +213,11 @@ impl Policy {
 
     fn section_view(&self, facts: &Facts<'_>) -> Option<SectionView> {
         let (section, rows) = self.section(facts.subject, facts.action)?;
-        let view = |rule: &&Rule| rule.view(facts, &self.manifest.profiles);
+        let view = |rule: &&Rule| RowView {
+            rule: rule.reference.clone(),
+            profile: self.profile_of(rule).map(|name| name.to_string()),
+            misses: rule.misses(facts),
+        };
         let (matched, mut missed): (Vec<_>, Vec<_>) =
             rows.iter().map(view).partition(|row| row.misses.is_empty());
         missed.sort_by_key(RowView::distance);
@@ -253,20 +257,13 @@ impl Check {
 }
 
 impl Rule {
-    fn view(&self, facts: &Facts<'_>, profiles: &[Arc<str>]) -> RowView {
+    fn misses(&self, facts: &Facts<'_>) -> Vec<Miss> {
         let miss = |column| Miss {
             column,
             wants: self.cell(column),
             has: has(column, facts),
         };
-        RowView {
-            rule: self.reference.clone(),
-            profile: match self.effect {
-                Effect::Allow { profile } => profiles.get(profile).map(|name| name.to_string()),
-                Effect::Deny => None,
-            },
-            misses: self.missed(facts).into_iter().map(miss).collect(),
-        }
+        self.missed(facts).into_iter().map(miss).collect()
     }
 
     /// What the row says in a column.

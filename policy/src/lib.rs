@@ -7,7 +7,8 @@
 //!   rule        one typed row;   pattern: how its columns match
 //!   snapshot    a loaded policy
 //!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
-//!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it
+//!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it;
+//!   reach       who may do what, for a review
 //!   cache       verdicts that were reached before
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
@@ -35,6 +36,7 @@ mod load;
 mod matcher;
 mod pattern;
 mod problem;
+mod reach;
 mod records;
 mod rule;
 mod snapshot;
@@ -46,6 +48,7 @@ pub use decision::{Ask, Denied, DenyReason, Object, Permit, Refused, Undecided, 
 pub use explain::{Check, CheckOutcome, Explanation, Miss, RowView, SectionView};
 pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
 pub use problem::{Problem, Severity};
+pub use reach::Reach;
 pub use rule::{Action, ActionError, Column, RuleRef};
 pub use snapshot::{Loaded, Policy};
 pub use subject::{Assurance, AssuranceError, CertificateFacts, Subject};

@@ -11,6 +11,7 @@ mod explain;
 mod files;
 mod laws;
 mod mistakes;
+mod reach;
 pub(crate) mod support;
 mod traps;
 

@@ -111,7 +111,10 @@ fn turning_an_effect_round_is_noticed_where_a_case_decides_by_the_rule() {
     };
     assert_eq!(mutate(&[]), ["B-900", "R-1", "R-2", "R-3"]);
     let allowed = case("act = \"chat\"", "verdict = \"allow\"");
-    assert_eq!(mutate(&[allowed.clone()]), ["B-900", "R-2", "R-3"]);
+    assert_eq!(
+        mutate(std::slice::from_ref(&allowed)),
+        ["B-900", "R-2", "R-3"]
+    );
     let strict = case(
         "act = \"chat\", purp = \"p.two\"",
         "verdict = \"allow\", profile = \"strict\"",
