@@ -510,6 +510,15 @@ pub struct Refusal {
     /// The rule that refused, or that came nearest to permitting, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyRef>,
+    /// The registered purpose of use for which access was denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Name>,
+    /// The data label for which access was denied, if all its tags are registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Name>,
+    /// The authority record that would have permitted it, and has run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<Name>,
     /// What was checked.
     pub checks: Vec<Check>,
     /// How many unknown keys were dropped.

@@ -133,6 +133,9 @@ pub(crate) fn refusal(n: u64) -> Refusal {
         stage: name("authorize"),
         reason: Some(name("rule")),
         policy: Some(policy()),
+        purpose: None,
+        label: None,
+        authority: None,
         checks: Vec::new(),
         dropped: 1,
     }

@@ -408,8 +408,9 @@ CHECKS = listed(fields(
     scores=listed(items(NAME, NAME, SCORE, SCORE), 1, 16)))
 TOKENS = fields("input output estimated", input=U64, output=U64, estimated=BOOL)
 REFUSAL = dict(req=REQ, op=OP, src=SRC, who=WHO, model=NAME, http=U16, code=NAME, stage=NAME,
-               reason=NAME, policy=POLICY, checks=CHECKS, dropped=U32)
-REFUSAL_KEYS = "req op src who? model? http code stage reason? policy? checks dropped"
+               reason=NAME, policy=POLICY, purpose=NAME, label=NAME,
+               authority=NAME, checks=CHECKS, dropped=U32)
+REFUSAL_KEYS = "req op src who? model? http code stage reason? policy? purpose? label? authority? checks dropped"
 
 BODY = fields("dir epoch commit ct vol at len original?", dir=DIR, epoch=TAG, commit=DIGEST, ct=DIGEST,
               vol=U32, at=U64, len=U64, original=DIGEST)

@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 mod audit_verbs;
 mod doctor;
 mod keys;
+mod policy_verbs;
 pub(crate) mod signals;
 
 use signals::Stop;
@@ -46,6 +47,9 @@ enum Verb {
         #[arg(long, env = "PORTCULLIS_CONFIG", default_value = "portcullis.toml")]
         config: PathBuf,
     },
+    /// The policy: check it, test it, ask it
+    #[command(subcommand)]
+    Policy(policy_verbs::Verb),
     /// API keys
     #[command(subcommand)]
     Keys(keys::Verb),
@@ -86,6 +90,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Demo(options) => crate::demo::run(options),
         Verb::Serve { config } => serve(&config),
         Verb::Check { config } => check(&config),
+        Verb::Policy(verb) => policy_verbs::run(verb),
         Verb::Keys(verb) => keys::run(verb),
         Verb::Certs(CertsVerb::Dev { dir, clients }) => certs_dev(&dir, &clients),
         Verb::Audit(verb) => audit_verbs::run(verb),
@@ -194,7 +199,7 @@ fn start_logging() {
     }
 }
 
-fn report(problems: &[Problem]) {
+pub(crate) fn report(problems: &[Problem]) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for problem in problems {
         eprintln!("{}\n", problem.render(colour));

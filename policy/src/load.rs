@@ -142,8 +142,9 @@ impl Draft {
             }
             return None;
         };
-        let rules = rules::read(&files, &rules::Known::new(&records), problems);
-        let cases = cases::read(&files, &records, &rules, problems);
+        let rules::Rules { rules, ids } =
+            rules::read(&files, &rules::Known::new(&records), problems);
+        let cases = cases::read(&files, &records, ids.as_ref(), problems);
         Some(Self {
             template: template?,
             records,

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     cache::Cache,
     cases::Case,
+    label::Label,
     matcher::Matcher,
     problem::Problem,
     records::{Attributes, Authority, Identities, Manifest, Purposes},
@@ -147,6 +148,18 @@ impl Policy {
     /// The models of `attributes.toml`.
     pub fn models(&self) -> impl Iterator<Item = &str> {
         self.attributes.models.keys().map(String::as_str)
+    }
+
+    /// Whether `purposes.toml` registers the purpose.
+    #[must_use]
+    pub fn has_purpose(&self, purpose: &str) -> bool {
+        self.purposes.registered.contains_key(purpose)
+    }
+
+    /// Whether `attributes.toml` registers every need-to-know tag of a label.
+    #[must_use]
+    pub fn has_needs_of(&self, label: &Label) -> bool {
+        label.needs().is_subset(&self.attributes.needs)
     }
 
     /// The zones of `attributes.toml`.

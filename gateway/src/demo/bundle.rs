@@ -20,7 +20,7 @@ macro_rules! embedded {
     };
 }
 
-static FILES: [Embedded; 20] = embedded![
+static FILES: [Embedded; 25] = embedded![
     "models/fast-guard/README.md",
     "models/fast-guard/manifest.toml",
     "models/fast-guard/model.onnx",
@@ -29,18 +29,23 @@ static FILES: [Embedded; 20] = embedded![
     "policies/authorities.toml",
     "policies/baseline/guardrails.toml",
     "policies/baseline/rules.csv",
+    "policies/baseline/tests.toml",
     "policies/bundle.toml",
     "policies/identities.toml",
     "policies/model.conf",
     "policies/purposes.toml",
     "policies/tenants/demo-benefits/roles.csv",
     "policies/tenants/demo-benefits/rules.csv",
+    "policies/tenants/demo-benefits/tests.toml",
     "policies/tenants/demo-contracts/roles.csv",
     "policies/tenants/demo-contracts/rules.csv",
+    "policies/tenants/demo-contracts/tests.toml",
     "policies/tenants/demo-logistics/roles.csv",
     "policies/tenants/demo-logistics/rules.csv",
+    "policies/tenants/demo-logistics/tests.toml",
     "policies/tenants/demo-platform/roles.csv",
     "policies/tenants/demo-platform/rules.csv",
+    "policies/tenants/demo-platform/tests.toml",
 ];
 
 /// Writes `policies/` and `models/` below `folder`.

@@ -36,7 +36,7 @@ pub fn permit(
             Ok(permit)
         }
         Err(Refused::Denied(denied)) => {
-            trail.denied_by(policy, &denied);
+            trail.denied_by(policy, caller, &ask, &denied);
             Err(Refusal::AccessDenied(denied))
         }
         Err(Refused::Hidden) => Err(Refusal::ModelNotFound),

@@ -18,7 +18,7 @@ use audit::{
 };
 use backends::{Chat, Remarks};
 use guardrails::{Action, Report};
-use policy::{Denied, Permit, Policy};
+use policy::{Ask, Denied, Permit, Policy};
 use uuid::Uuid;
 
 use crate::Gateway;
@@ -116,6 +116,12 @@ struct Facts {
     who: Option<audit::Who>,
     model: Option<audit::Name>,
     reason: Option<audit::Name>,
+    /// For which purpose access was denied.
+    purpose: Option<audit::Name>,
+    /// The label of the data, once access was decided.
+    label: Option<audit::Name>,
+    /// The record that would have permitted it, and has run out.
+    authority: Option<audit::Name>,
     policy: Option<audit::PolicyRef>,
     prompt_checks: Vec<audit::Check>,
     answer_checks: Vec<audit::Check>,
@@ -230,12 +236,20 @@ impl Trail {
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
     pub fn permitted_by(&mut self, permit: &Permit) {
         self.facts.policy = entries::permitted(permit);
+        self.facts.label = audit::Name::new(&permit.label().to_string());
     }
 
-    /// Notes why access was denied, and which rule did it or came nearest to permitting.
-    pub fn denied_by(&mut self, policy: &Policy, denied: &Denied) {
-        self.facts.reason = audit::Name::new(denied.reason.code());
-        self.facts.policy = entries::denied(policy.digest(), denied);
+    /// Notes why access was denied, which rule did it or came nearest to permitting, and for which purpose and data:
+    /// only registered words, never a caller's own.
+    pub fn denied_by(&mut self, policy: &Policy, caller: &Caller, ask: &Ask<'_>, denied: &Denied) {
+        let facts = &mut self.facts;
+        facts.reason = audit::Name::new(denied.reason.code());
+        facts.policy = entries::denied(policy.digest(), denied);
+        let purpose = ask.purpose.unwrap_or(caller.subject.default_purpose());
+        facts.purpose = audit::Name::new(purpose).filter(|_| policy.has_purpose(purpose));
+        let label = audit::Name::new(&ask.data.to_string());
+        facts.label = label.filter(|_| policy.has_needs_of(ask.data));
+        facts.authority = denied.authority.as_deref().and_then(audit::Name::new);
     }
 
     /// Notes what was checked on the prompt.
@@ -587,6 +601,9 @@ impl Facts {
             who: None,
             model: None,
             reason: None,
+            purpose: None,
+            label: None,
+            authority: None,
             policy: None,
             prompt_checks: Vec::new(),
             answer_checks: Vec::new(),
@@ -642,6 +659,9 @@ impl Facts {
             stage: audit::Name::literal(entries::stage(refusal)),
             reason: self.reason.clone(),
             policy: self.policy.clone(),
+            purpose: self.purpose.clone(),
+            label: self.label.clone(),
+            authority: self.authority.clone(),
             checks: self.prompt_checks.clone(),
             dropped: self.dropped.count,
         })

@@ -30,7 +30,7 @@ use crate::{
     decision::{DenyReason, Target},
     label::Label,
     problem::{Problems, did_you_mean},
-    rule::{Action, Rule},
+    rule::Action,
     subject::Assurance,
     time::UnixTime,
 };
@@ -39,10 +39,9 @@ use crate::{
 pub(super) fn read(
     files: &Files,
     records: &Records,
-    rules: &[Rule],
+    ids: Option<&BTreeSet<String>>,
     problems: &Problems,
 ) -> Vec<Case> {
-    let ids = rules.iter().map(|rule| rule.reference.id()).collect();
     let mut cases = Vec::new();
     for (_, source) in files.named("tests.toml") {
         let place = Place { source, problems };
@@ -58,7 +57,7 @@ pub(super) fn read(
             let reader = Reader {
                 place,
                 records,
-                ids: &ids,
+                ids,
                 at,
             };
             cases.extend(reader.case(&mut fields));
@@ -73,8 +72,8 @@ pub(super) fn read(
 struct Reader<'a> {
     place: Place<'a>,
     records: &'a Records,
-    /// Of every rule of the bundle.
-    ids: &'a BTreeSet<&'a str>,
+    /// Of every rule of the bundle, where all its files are there.
+    ids: Option<&'a BTreeSet<String>>,
     /// The moment of a case that names none.
     at: Option<UnixTime>,
 }
@@ -183,10 +182,7 @@ impl Reader<'_> {
         let place = self.place;
         let verdict = fields.text("verdict");
         let because = fields.texts("because");
-        let known = because
-            .iter()
-            .filter(|id| place.check_known("rule", id, self.ids.iter().copied()))
-            .count();
+        let known = because.iter().filter(|id| self.is_rule(id)).count();
         let profiles = &self.records.manifest.profiles;
         let profile = fields
             .optional_text("profile")
@@ -214,6 +210,14 @@ impl Reader<'_> {
             profile: profile.map(|text| text.text.to_owned()),
             reason: reason.map(|text| text.text.to_owned()),
         })
+    }
+
+    fn is_rule(&self, id: &Text<'_>) -> bool {
+        let known = |ids: &BTreeSet<String>| {
+            self.place
+                .check_known("rule", id, ids.iter().map(String::as_str))
+        };
+        self.ids.is_none_or(known)
     }
 
     fn verdict(&self, text: &Text<'_>) -> Option<Verdict> {

@@ -86,8 +86,17 @@ impl<'a> Known<'a> {
     }
 }
 
+/// The rules of a bundle.
+pub(super) struct Rules {
+    /// Those without a mistake.
+    pub(super) rules: Vec<Rule>,
+    /// The ids of all, so that nothing that names a mistaken one is reported too; `None` if a file of
+    /// rules is missing.
+    pub(super) ids: Option<BTreeSet<String>>,
+}
+
 /// Reads every `rules.csv`, the baseline's first.
-pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Vec<Rule> {
+pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Rules {
     let mut seen = Seen::default();
     let mut rules = Vec::new();
     for (folder, source) in files.named("rules.csv") {
@@ -111,7 +120,12 @@ pub(super) fn read(files: &Files, known: &Known<'_>, problems: &Problems) -> Vec
             rules.extend(reader.rule(cells, site));
         }
     }
-    rules
+    let complete = files.named("rules.csv").len() > known.manifest.tenants.len();
+    let ids = seen.ids.into_keys().map(str::to_owned);
+    Rules {
+        rules,
+        ids: complete.then(|| ids.collect()),
+    }
 }
 
 /// About whom a file may speak, and how.

@@ -362,6 +362,9 @@ fn refusal(n: u64) -> Refusal {
         stage: name("authorize"),
         reason: None,
         policy: Some(policy()),
+        purpose: None,
+        label: None,
+        authority: None,
         checks: Vec::new(),
         dropped: 1,
     }
