@@ -21,7 +21,7 @@ mod keys;
 mod policy_verbs;
 pub(crate) mod signals;
 
-use signals::Stop;
+use signals::{HangUp, Stop};
 
 /// A policy-enforcing AI gateway: every prompt and every answer is decided, and every decision is recorded.
 #[derive(Parser)]
@@ -113,7 +113,7 @@ fn serve(file: &std::path::Path) -> ExitCode {
     };
     runtime.block_on(async {
         // From the first: whoever is told that it serves may stop it at once, and it still ends in order.
-        let mut stop = Stop::watch();
+        let (mut stop, mut hang_up) = (Stop::watch(), HangUp::watch());
         let running = match Gateway::start(config, Seams::default()).await {
             Ok(running) => running,
             Err(StartError::Files(problems)) => return bad_files(&problems),
@@ -125,7 +125,15 @@ fn serve(file: &std::path::Path) -> ExitCode {
         }
         tracing::info!(address = %running.admin, "serving /livez /readyz /metrics");
         tracing::info!(key = %running.verify_key, "keep this elsewhere: `portcullis audit verify --key` takes it");
-        stop.requested().await;
+        loop {
+            tokio::select! {
+                () = stop.requested() => break,
+                () = hang_up.came() => {
+                    tracing::info!("SIGHUP: loading the policy files again");
+                    running.gateway.reloads.ask();
+                }
+            }
+        }
         tracing::info!("draining");
         running.shutdown().await;
         ExitCode::SUCCESS
@@ -148,7 +156,7 @@ fn check(file: &std::path::Path) -> ExitCode {
     report(&loaded.warnings);
     println!(
         "ok: policy {}, {} models",
-        loaded.policy.short_digest(),
+        loaded.rules.policy.short_digest(),
         loaded.models.names().count()
     );
     ExitCode::SUCCESS

@@ -38,6 +38,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The folder of policy files.
     pub policy_dir: PathBuf,
+    /// How often the policy files and the key file are looked at for changes; `None`: only SIGHUP loads them again.
+    pub policy_watch: Option<Duration>,
     /// What judges text.
     pub guardrails: GuardrailsConfig,
     /// Where decisions are recorded.
@@ -263,7 +265,7 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
     let listener = listener(root.section("listener"));
     let admin = admin(root.section("admin"));
     let identity = identity(root.section("identity"));
-    let policy_dir = policy_dir(root.section("policy"));
+    let (policy_dir, policy_watch) = policy(root.section("policy"));
     let guardrails = guardrails(root.section("guardrails"));
     let audit = records::audit(root.section("audit"));
     let records = records::records(&mut root, mode);
@@ -297,6 +299,7 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
         admin: admin?,
         identity: identity?,
         policy_dir: policy_dir?,
+        policy_watch,
         guardrails,
         audit: audit?,
         records,
@@ -386,10 +389,13 @@ fn identity(mut s: Section<'_>) -> Option<IdentityConfig> {
     })
 }
 
-fn policy_dir(mut s: Section<'_>) -> Option<PathBuf> {
+fn policy(mut s: Section<'_>) -> (Option<PathBuf>, Option<Duration>) {
     let dir = s.required_path("dir");
+    // A look costs some microseconds a file; whoever saves a file expects it to be in force soon.
+    let watch = s.number("watch_s", 2, 0..=3600);
     s.finish();
-    Some(dir?.value)
+    let watch = (watch > 0).then(|| Duration::from_secs(watch));
+    (dir.map(|dir| dir.value), watch)
 }
 
 fn guardrails(mut s: Section<'_>) -> GuardrailsConfig {

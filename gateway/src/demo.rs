@@ -208,7 +208,8 @@ fn introduce(show: &Show, rig: &Rig, folder: &Folder) {
         "No real data in here. `portcullis serve` has none of these parts.",
     ]);
     let gateway = &rig.running.gateway;
-    let policy = gateway.policy.load();
+    let rules = gateway.rules.load();
+    let policy = &rules.policy;
     let model = match &rig.behind {
         Behind::Script => format!("{MODEL}, played by a script"),
         Behind::Server { base_url, model } => format!("{MODEL}, which is {model} at {base_url}"),
@@ -242,7 +243,8 @@ fn introduce(show: &Show, rig: &Rig, folder: &Folder) {
 }
 
 fn detectors(rig: &Rig) -> String {
-    let detectors = rig.running.gateway.guardrails.detectors().iter();
+    let rules = rig.running.gateway.rules.load();
+    let detectors = rules.guardrails.detectors().iter();
     let names: Vec<_> = detectors.map(|d| d.name.as_str()).collect();
     names.join(", ")
 }

@@ -14,9 +14,10 @@
 //!   deliver     out to the client, the end only once the outcome is durable
 //! reply.rs      refusal -> status, body, log level: the one match
 //! listener.rs   accept, TLS, HTTP, connection limits, drain
-//! admin.rs      /livez /readyz /metrics, on a port of its own
+//! admin.rs      /livez /readyz /metrics /policy, on a port of its own
 //! config.rs     portcullis.toml -> checked Config
-//! load.rs       files -> keys, policy, profiles, models
+//! load.rs       files -> keys, rules, models
+//! rules.rs      one bundle in force: access rules and guardrails;  reload.rs  the next one
 //! server.rs     the parts put together and run
 //! ```
 //!
@@ -48,7 +49,9 @@ pub mod pipeline;
 pub mod places;
 pub mod problem;
 pub mod refusal;
+pub mod reload;
 pub mod reply;
+pub mod rules;
 pub mod runtime;
 pub mod server;
 pub mod tasks;

@@ -14,16 +14,15 @@ use crate::config::{AuditConfig, BackendConfig, BackendKind, Config};
 use crate::keys::Keys;
 use crate::pipeline::forward::{Models, Target};
 use crate::problem::{Problem, Severity, nearest};
+use crate::rules::Rules;
 use crate::{runtime, tls};
 
 /// What was loaded.
 pub struct Loaded {
     /// API keys.
     pub keys: Keys,
-    /// Access rules.
-    pub policy: Policy,
-    /// What judges text.
-    pub guardrails: Engine,
+    /// Access rules, and what judges text.
+    pub rules: Rules,
     /// Models and their backends.
     pub models: Models,
     /// To whom bodies are sealed.
@@ -50,44 +49,68 @@ pub type UpstreamWrap = Arc<dyn Fn(Arc<dyn Upstream>) -> Arc<dyn Upstream> + Sen
 pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Vec::new();
     let keys = keep(&mut problems, Keys::load(&config.identity));
-    let policy = keep(
-        &mut problems,
-        Policy::load(&config.policy_dir).map_err(translated),
-    );
-    let profiles = keep(&mut problems, profile_files(config, policy.as_ref()));
-    let guardrails =
-        profiles.and_then(|profiles| keep(&mut problems, guardrails(config, profiles, wrap)));
+    let rules = keep(&mut problems, rules(config, wrap, None));
     let models = keep(&mut problems, models(config));
     let recipients = keep(&mut problems, recipients(&config.audit));
     let tls = keep(&mut problems, tls::server(&config.listener));
-    let mut warnings = Vec::new();
-    if let (Some(policy), Some(guardrails), Some(keys)) = (&policy, &guardrails, &keys) {
-        problems.extend(missing_profiles(config, &policy.policy, guardrails));
-        problems.extend(unknown_to_policy(config, &policy.policy));
-        warnings.extend(keys_of_nobody(&policy.policy, keys, &config.identity.keys));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     // Whatever is missing has said so above.
-    let all = (keys, policy, guardrails, models, recipients, tls);
-    let (Some(keys), Some(policy), Some(guardrails), Some(models), Some(recipients), Some(tls)) =
-        all
+    let (Some(keys), Some((rules, found)), Some(models), Some(recipients), Some(tls)) =
+        (keys, rules, models, recipients, tls)
     else {
         return Err(problems);
     };
+    let mut warnings = keys_of_nobody(&rules.policy, &keys, &config.identity.keys);
     warnings.extend(expiring(&config.audit, &recipients));
-    warnings.extend(policy.warnings.into_iter().map(Problem::from));
-    warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
+    warnings.extend(found);
     Ok(Loaded {
         keys,
-        policy: policy.policy,
-        guardrails,
+        rules,
         models,
         recipients,
         tls,
         warnings,
     })
+}
+
+/// Loads what decides: the bundle, and the guardrails that its profiles make. `before`, if its profiles are the same,
+/// lends its guardrails. With what is odd, but does not stop a load.
+///
+/// # Errors
+/// Every problem of every file at once.
+pub fn rules(
+    config: &Config,
+    wrap: Option<ClassifierWrap>,
+    before: Option<&Rules>,
+) -> Result<(Rules, Vec<Problem>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let policy = keep(
+        &mut problems,
+        Policy::load(&config.policy_dir).map_err(translated),
+    );
+    let lent = before
+        .zip(policy.as_ref())
+        .filter(|(before, loaded)| {
+            let now = loaded.policy.guardrail_files();
+            now.eq(before.policy.guardrail_files())
+        })
+        .map(|(before, _)| before.guardrails.clone());
+    let guardrails = match lent {
+        Some(guardrails) => Some(guardrails),
+        None => keep(&mut problems, profile_files(config, policy.as_ref()))
+            .and_then(|profiles| keep(&mut problems, guardrails(config, profiles, wrap))),
+    };
+    if let (Some(loaded), Some(guardrails)) = (&policy, &guardrails) {
+        problems.extend(missing_profiles(config, &loaded.policy, guardrails));
+        problems.extend(unknown_to_policy(config, &loaded.policy));
+        problems.extend(failing_cases(config, &loaded.policy));
+    }
+    let (Some(loaded), Some(guardrails), true) = (policy, guardrails, problems.is_empty()) else {
+        return Err(problems);
+    };
+    let mut warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+    warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
+    let policy = loaded.policy;
+    Ok((Rules { policy, guardrails }, warnings))
 }
 
 fn keep<T>(problems: &mut Vec<Problem>, loaded: Result<T, Vec<Problem>>) -> Option<T> {
@@ -301,6 +324,23 @@ fn unknown_to_policy(config: &Config, policy: &Policy) -> Vec<Problem> {
     zone.into_iter()
         .chain(config.models.iter().filter_map(model))
         .collect()
+}
+
+/// A bundle that does not say what its own authors expect of it is not put in force.
+fn failing_cases(config: &Config, policy: &Policy) -> Vec<Problem> {
+    let report = policy.run_cases();
+    let failed = report.cases.iter().filter(|case| !case.passed);
+    let problem = |case: &policy::CaseReport| {
+        let file = config.policy_dir.join(&case.file);
+        let message = format!(
+            "the bundle's test \"{}\" expects {}, and the bundle says {}",
+            case.name, case.expected, case.said
+        );
+        Problem::in_line(file, case.line, "[[case]]", message).hint(
+            "mend the rules or the test; `portcullis policy test` and `explain` show what decides",
+        )
+    };
+    failed.map(problem).collect()
 }
 
 fn keys_of_nobody(policy: &Policy, keys: &Keys, file: &Path) -> Vec<Problem> {

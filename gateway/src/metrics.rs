@@ -29,12 +29,27 @@ pub struct Metrics {
     pub first_byte_seconds: Histogram,
     log: LogGauges,
     tasks: Gauge<i64, AtomicI64>,
+    /// One, with the digest of the bundle in force.
+    policy: Family<PolicyLabels, Gauge>,
+    reloads: Family<ReloadLabels, Counter>,
+    /// One while the files on the disk are not what is in force, because something is wrong with them.
+    policy_rejected: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     decision: &'static str,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabels {
+    digest: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
 }
 
 /// OpenTelemetry's doubling buckets for request durations, in seconds.
@@ -76,10 +91,24 @@ impl Metrics {
             "Connections and streams being served",
             Gauge::clone(&tasks),
         );
-        let info =
-            prometheus_client::metrics::info::Info::new([("digest", policy_digest.to_owned())]);
-        registry.register("policy", "The policy in force", info);
-        Metrics {
+        let (policy, reloads) = (Family::default(), Family::default());
+        let policy_rejected = Gauge::default();
+        registry.register(
+            "policy_info",
+            "The policy in force, by its digest",
+            Family::clone(&policy),
+        );
+        registry.register(
+            "policy_reloads",
+            "Attempts to load the policy files again, by how they ended",
+            Family::clone(&reloads),
+        );
+        registry.register(
+            "policy_rejected",
+            "1 while the policy files are not in force, because something is wrong with them",
+            Gauge::clone(&policy_rejected),
+        );
+        let metrics = Metrics {
             registry,
             requests,
             in_flight,
@@ -87,7 +116,37 @@ impl Metrics {
             first_byte_seconds,
             log,
             tasks,
+            policy,
+            reloads,
+            policy_rejected,
+        };
+        metrics.policy_in_force(policy_digest);
+        // Both at zero, so that an alarm on the first failure sees it grow.
+        for result in ["success", "failure"] {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { result }));
         }
+        metrics
+    }
+
+    /// Names the bundle that is in force from here on.
+    pub fn policy_in_force(&self, digest: &str) {
+        self.policy.clear();
+        let digest = digest.to_owned();
+        self.policy.get_or_create(&PolicyLabels { digest }).set(1);
+    }
+
+    /// Counts a reload after which the files on the disk are in force.
+    pub fn reload_succeeded(&self) {
+        let result = "success";
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.policy_rejected.set(0);
+    }
+
+    /// Counts a reload that changed nothing because something was wrong.
+    pub fn reload_failed(&self) {
+        let result = "failure";
+        self.reloads.get_or_create(&ReloadLabels { result }).inc();
+        self.policy_rejected.set(1);
     }
 
     /// Counts a refusal.

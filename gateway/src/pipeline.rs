@@ -41,7 +41,9 @@ pub async fn handle(
     gw: &Arc<Gateway>,
     mut incoming: Incoming,
 ) -> Result<Response<Body>, Unanswered> {
-    let response = match Trail::open(gw, &incoming).await {
+    // One version of the rules per request.
+    let rules = gw.rules.load_full();
+    let mut response = match Trail::open(gw, rules.clone(), &incoming).await {
         // Cannot record it => do not do it.
         Err(refusal) => reply::unrecorded(gw, &incoming, refusal),
         // The outcome's place is reserved first.
@@ -51,6 +53,7 @@ pub async fn handle(
             reply::render(gw, outcome, trail).await?
         }
     };
+    reply::names_policy(response.headers_mut(), &rules.policy);
     // Nothing is held any more while the rest of a refused body is read.
     if !response.status().is_success() {
         ingest::discard(&mut incoming).await;
@@ -80,20 +83,19 @@ async fn answer(
     trail: &mut Trail,
 ) -> Result<Screened, Refusal> {
     let deadline = Deadline::after(gw.config.limits.request_timeout);
-    // One policy version per request.
-    let policy = gw.policy.load_full();
+    let rules = trail.rules();
     // Who asks?
-    let caller = authenticate::caller(gw, incoming, &policy, trail)?;
+    let caller = authenticate::caller(gw, incoming, &rules.policy, trail)?;
     // Is there room? Asked only now: nobody without a credential can take a place.
     trail.enter(&caller)?;
     // What, within limits?
     let prompt = ingest::prompt(incoming, &gw.config.limits, deadline, trail).await?;
     // Which markings does it bear?
-    let labelled = label::labelled(gw, prompt, incoming)?;
+    let labelled = label::labelled(&rules.guardrails, prompt, incoming)?;
     // Of which model?
     let target = gw.models.find(&labelled)?;
     // May they, for this data and purpose?
-    let permit = authorize::permit(gw, &policy, &caller, &labelled, &target, trail)?;
+    let permit = authorize::permit(gw, &rules.policy, &caller, &labelled, &target, trail)?;
     // Is it acceptable, under that permit's profile?
     let (chat, clearance) = screen::prompt(gw, labelled, &permit, deadline, trail).await?;
     // Is it written down?

@@ -83,6 +83,14 @@ impl Problem {
         self
     }
 
+    /// The problem on one line, for logs.
+    pub fn line_of_text(&self) -> String {
+        let (file, line, column) = (self.file.display(), self.line, self.column);
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})"));
+        let hint = hint.unwrap_or_default();
+        format!("{file}:{line}:{column}: {}{hint}", self.message)
+    }
+
     /// The problem as a person reads it: the message, the place, the line with a caret, the hint.
     /// `colour` is for terminals.
     pub fn render(&self, colour: bool) -> String {

@@ -10,6 +10,7 @@ use audit::Unavailable;
 use backends::{Failure, ProtocolFault};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use policy::Policy;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -92,7 +93,7 @@ pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Respon
     gw.metrics.refused(&told);
     let source = incoming.peer.address.ip();
     gw.connections.count(Closed::Unrecorded, source);
-    error_response(gw, incoming.id, &told, None)
+    error_response(incoming.id, &told, None)
 }
 
 fn streamed(gw: &Arc<Gateway>, screened: Screened, mut trail: Trail) -> Response<Body> {
@@ -112,7 +113,6 @@ fn streamed(gw: &Arc<Gateway>, screened: Screened, mut trail: Trail) -> Response
         ),
     ]);
     common_headers(
-        gw,
         response.headers_mut(),
         trail.id(),
         trail.decision(),
@@ -139,11 +139,11 @@ async fn whole(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<
     // A task that vanished (a panic) has left an outcome, and nothing that could be shown.
     let answer = answer.await.unwrap_or(Err(Refusal::ShuttingDown));
     match answer {
-        Ok(answer) => json_response(gw, StatusCode::OK, id, answer, decision, Some(&dropped)),
+        Ok(answer) => json_response(StatusCode::OK, id, answer, decision, Some(&dropped)),
         Err(refusal) => {
             let told = describe(&refusal, gw, id);
             gw.metrics.refused(&told);
-            error_response(gw, id, &told, Some(&dropped))
+            error_response(id, &told, Some(&dropped))
         }
     }
 }
@@ -155,8 +155,8 @@ async fn listed(gw: &Gateway, names: Vec<String>, trail: Trail) -> Response<Body
         .serve(u32::try_from(names.len()).unwrap_or(u32::MAX))
         .await
     {
-        Ok(()) => json_response(gw, StatusCode::OK, id, list, decision, None),
-        Err(refusal) => error_response(gw, id, &describe(&refusal, gw, id), None),
+        Ok(()) => json_response(StatusCode::OK, id, list, decision, None),
+        Err(refusal) => error_response(id, &describe(&refusal, gw, id), None),
     }
 }
 
@@ -174,7 +174,7 @@ async fn refused(
         Err(unrecorded) => describe(&unrecorded, gw, id),
     };
     gw.metrics.refused(&told);
-    Ok(error_response(gw, id, &told, Some(&dropped)))
+    Ok(error_response(id, &told, Some(&dropped)))
 }
 
 /// One status, one type and code, one sentence, one log level for each way of refusing.
@@ -448,15 +448,10 @@ impl Described {
     }
 }
 
-fn error_response(
-    gw: &Gateway,
-    id: Uuid,
-    told: &Described,
-    dropped: Option<&Dropped>,
-) -> Response<Body> {
+fn error_response(id: Uuid, told: &Described, dropped: Option<&Dropped>) -> Response<Body> {
     log(told, id);
     let body = Bytes::from(told.body().to_string());
-    let mut response = json_response(gw, told.status, id, body, "refuse", dropped);
+    let mut response = json_response(told.status, id, body, "refuse", dropped);
     let headers = response.headers_mut();
     for (name, value) in &told.headers {
         headers.insert(name.clone(), HeaderValue::from_static(value));
@@ -472,7 +467,6 @@ fn error_response(
 }
 
 fn json_response(
-    gw: &Gateway,
     status: StatusCode,
     id: Uuid,
     body: Bytes,
@@ -485,13 +479,19 @@ fn json_response(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    common_headers(gw, response.headers_mut(), id, decision, dropped);
+    common_headers(response.headers_mut(), id, decision, dropped);
     response
+}
+
+/// Names the bundle that decided: the one that was in force when the request came.
+pub fn names_policy(headers: &mut HeaderMap, policy: &Policy) {
+    if let Ok(digest) = HeaderValue::from_str(policy.short_digest()) {
+        headers.insert("x-portcullis-policy", digest);
+    }
 }
 
 /// What every answer carries, errors included.
 fn common_headers(
-    gw: &Gateway,
     headers: &mut HeaderMap,
     id: Uuid,
     decision: &'static str,
@@ -505,7 +505,6 @@ fn common_headers(
     let id = id.to_string();
     set("x-request-id", &id);
     set("request-id", &id);
-    set("x-portcullis-policy", gw.policy.load().short_digest());
     set("x-portcullis-decision", decision);
     if let Some(names) = dropped.and_then(announced) {
         set("x-portcullis-dropped", &names);

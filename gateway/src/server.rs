@@ -10,8 +10,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use audit::{Clock, DiskStorage, Event, Name, Recovery, Shards, Storage, SystemClock};
 use aws_lc_rs::rand;
-use guardrails::Engine;
-use policy::Policy;
 use tokio::sync::watch;
 use tokio::time::interval;
 use uuid::Uuid;
@@ -26,6 +24,8 @@ use crate::metrics::Metrics;
 use crate::pipeline::forward::Models;
 use crate::places::Places;
 use crate::problem::Problem;
+use crate::reload::{Look, Reloads};
+use crate::rules::Rules;
 use crate::runtime;
 use crate::tasks::Tasks;
 
@@ -39,12 +39,12 @@ const CUT_TIME_MAX: Duration = Duration::from_secs(5);
 pub struct Gateway {
     /// The checked configuration.
     pub config: Config,
-    /// Access rules; a request keeps the snapshot it began with.
-    pub policy: ArcSwap<Policy>,
+    /// Access rules and guardrails; a request keeps those that it began with.
+    pub rules: ArcSwap<Rules>,
+    /// How the last attempts to load others ended.
+    pub reloads: Reloads,
     /// API keys.
     pub keys: ArcSwap<Keys>,
-    /// What judges text.
-    pub guardrails: Engine,
     /// Models and their backends.
     pub models: Models,
     /// The log.
@@ -65,6 +65,8 @@ pub struct Gateway {
     pub guard_timeout: Duration,
     /// Places for requests in flight.
     pub places: Arc<Places>,
+    /// Wraps the classifiers of every bundle.
+    pub(crate) classifier_wrap: Option<ClassifierWrap>,
     stopping: AtomicBool,
     /// Turns true when what still runs after the grace period must end.
     cut: watch::Sender<bool>,
@@ -152,6 +154,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError`]; then nothing is left running.
     pub async fn start(config: Config, seams: Seams) -> Result<Running, StartError> {
+        let seen = Look::at(&config);
         let loaded = load::load(&config, seams.classifier.clone()).map_err(StartError::Files)?;
         let recipients = loaded.recipients.clone();
         let opened = open_log(
@@ -173,7 +176,7 @@ impl Gateway {
             .await
             .map_err(|source| StartError::Bind { address, source })?;
         let tls = loaded.tls.clone();
-        let (gateway, warnings) = Gateway::new(config, loaded, opened.log, seams);
+        let (gateway, warnings) = Gateway::new(config, (seen, loaded), opened.log, seams);
         gateway.record_start().await?;
         let mut running = gateway.run(listeners, admin, tls, opened.recovery, opened.verify_key);
         running.warnings = warnings;
@@ -182,12 +185,12 @@ impl Gateway {
 
     fn new(
         config: Config,
-        loaded: Loaded,
+        (seen, loaded): (Look, Loaded),
         audit: Shards,
         seams: Seams,
     ) -> (Arc<Gateway>, Vec<Problem>) {
         let gateway = Gateway {
-            metrics: Metrics::new(loaded.policy.digest()),
+            metrics: Metrics::new(loaded.rules.policy.digest()),
             connections: Connections::new(config.limits.unauthenticated_per_second_max),
             places: Places::new(
                 config.limits.in_flight_max,
@@ -199,9 +202,10 @@ impl Gateway {
             // The configuration has checked that the zone is a name.
             zone_name: Name::new(&config.listener.zone).unwrap_or_else(|| Name::literal("data")),
             guard_timeout: seams.guard_timeout,
-            policy: ArcSwap::from_pointee(loaded.policy),
+            rules: ArcSwap::from_pointee(loaded.rules),
+            reloads: Reloads::new(&*seams.clock, seen),
+            classifier_wrap: seams.classifier,
             keys: ArcSwap::from_pointee(loaded.keys),
-            guardrails: loaded.guardrails,
             models: match &seams.upstream {
                 Some(wrap) => loaded.models.wrapped(wrap),
                 None => loaded.models,
@@ -233,6 +237,7 @@ impl Gateway {
             listeners.spawn(listener.run(self.clone(), tls.clone(), stopped.clone()));
         }
         watchers.spawn(admin.run(self.clone(), closed.clone()));
+        watchers.spawn(self.clone().watch_files(closed.clone()));
         watchers.spawn(self.clone().summarise(closed));
         Running {
             gateway: self,
@@ -250,7 +255,6 @@ impl Gateway {
 
     /// What is in force from here on is in the log before the first request.
     async fn record_start(&self) -> Result<(), audit::Unavailable> {
-        let policy = self.policy.load();
         let version = Name::literal(env!("CARGO_PKG_VERSION"));
         let config = self.config.digest;
         let mut events = vec![Event::Start(audit::Start { version, config })];
@@ -261,27 +265,7 @@ impl Gateway {
             let library = Name::literal("onnxruntime");
             events.push(Event::LibraryLoad(audit::LibraryLoad { library, digest }));
         }
-        if let Some(digest) = audit::Digest::parse(policy.digest()) {
-            let rules = u32::try_from(policy.rule_count()).unwrap_or(u32::MAX);
-            let bundle = Name::new(policy.id()).unwrap_or_else(|| Name::literal("bundle"));
-            events.push(Event::PolicyLoad(audit::PolicyLoad {
-                bundle,
-                digest,
-                rules,
-            }));
-        }
-        for detector in self.guardrails.detectors() {
-            if let (Some(name), Some(digest)) = (
-                Name::new(&detector.name),
-                audit::Digest::parse(&detector.digest),
-            ) {
-                events.push(Event::GuardLoad(audit::GuardLoad {
-                    detector: name,
-                    version: detector.version,
-                    digest,
-                }));
-            }
-        }
+        events.extend(self.rules.load().events());
         self.audit.preface(events).await
     }
 

@@ -22,6 +22,7 @@ mod kept;
 mod overload;
 mod proofs;
 mod redacted;
+mod reload;
 mod shutdown;
 mod streaming;
 mod tampering;

@@ -203,6 +203,19 @@ impl TestGateway {
         &self.running.gateway
     }
 
+    /// A file of the gateway's folder, such as `policies/bundle.toml`.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Replaces a text that must stand in a file of the gateway's folder, as an editor would.
+    pub fn replace(&self, path: &str, from: &str, to: &str) {
+        let file = self.file(path);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{path} holds no {from:?}");
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+    }
+
     /// What recovery found.
     pub fn recovery(&self) -> &audit::Recovery {
         &self.running.recovery

@@ -2,6 +2,24 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// SIGHUP: load the policy files again.
+pub(crate) struct HangUp(Option<Signal>);
+
+impl HangUp {
+    /// Watches, within a runtime.
+    pub(crate) fn watch() -> HangUp {
+        HangUp(signal(SignalKind::hangup()).ok())
+    }
+
+    /// Resolves at the next one.
+    pub(crate) async fn came(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// SIGTERM and SIGINT, watched from its making on: one that comes before anybody waits for it is not lost.
 pub(crate) struct Stop(Option<(Signal, Signal)>);
 

@@ -9,10 +9,9 @@
 //! read `CUI//FEDCON` must be cleared for `FEDCON`. The exception is `U`: unclassified text has no need to know here, and
 //! `(U//FOUO)` stands in half of what an office wrote before 2020.
 
-use guardrails::Marking;
+use guardrails::{Engine, Marking};
 use policy::{Label, Level};
 
-use crate::Gateway;
 use crate::incoming::Incoming;
 use crate::pipeline::ingest::Prompt;
 use crate::pipeline::texts;
@@ -33,12 +32,16 @@ pub struct Labelled {
 ///
 /// # Errors
 /// A declared label that is none.
-pub fn labelled(gw: &Gateway, prompt: Prompt, incoming: &Incoming) -> Result<Labelled, Refusal> {
+pub fn labelled(
+    guardrails: &Engine,
+    prompt: Prompt,
+    incoming: &Incoming,
+) -> Result<Labelled, Refusal> {
     let found = texts::texts(&prompt.chat);
     let decoded = texts::decoded(&found);
     let mut spans = texts::spans(&found);
     spans.append(&mut texts::spans(&decoded));
-    let markings = gw.guardrails.markings(&spans);
+    let markings = guardrails.markings(&spans);
     let mut label = declared(incoming)?;
     // What cannot stand in an entry cannot be decided about.
     if !is_recordable(&label) {

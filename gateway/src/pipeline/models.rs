@@ -11,8 +11,9 @@ use crate::refusal::Refusal;
 /// # Errors
 /// [`Refusal::Unauthenticated`].
 pub fn list(gw: &Gateway, incoming: &Incoming, trail: &mut Trail) -> Result<Vec<String>, Refusal> {
-    let policy = gw.policy.load_full();
-    let caller = authenticate::caller(gw, incoming, &policy, trail)?;
+    let rules = trail.rules();
+    let policy = &rules.policy;
+    let caller = authenticate::caller(gw, incoming, policy, trail)?;
     Ok(gw
         .models
         .names()

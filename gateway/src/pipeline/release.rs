@@ -154,7 +154,8 @@ pub async fn screened(
     deadline: Deadline,
     trail: &mut Trail,
 ) -> Result<Screened, Refusal> {
-    let screen = gw
+    let rules = trail.rules();
+    let screen = rules
         .guardrails
         .stream(asked.permit.profile())
         .map_err(Refusal::GuardrailUnavailable)?;

@@ -55,7 +55,9 @@ pub async fn prompt(
         let until = deadline
             .instant()
             .min(tokio::time::Instant::now() + gw.guard_timeout);
-        gw.guardrails
+        trail
+            .rules()
+            .guardrails
             .screen(
                 permit.profile(),
                 Stage::Prompt,

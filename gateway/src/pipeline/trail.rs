@@ -35,6 +35,7 @@ use crate::pipeline::screen::Clearance;
 use crate::pipeline::texts;
 use crate::refusal::Refusal;
 use crate::reply::Described;
+use crate::rules::Rules;
 
 mod bodies;
 mod entries;
@@ -44,6 +45,8 @@ use bodies::{Kept, Transcript};
 /// One request's way through the log.
 pub struct Trail {
     gw: Arc<Gateway>,
+    /// What decides this request, whatever is loaded meanwhile.
+    rules: Arc<Rules>,
     started: Instant,
     place: Option<Place>,
     facts: Facts,
@@ -150,7 +153,11 @@ impl Trail {
     ///
     /// # Errors
     /// [`Refusal::AuditUnavailable`]: nothing may be done, because nothing could be said.
-    pub async fn open(gw: &Arc<Gateway>, incoming: &Incoming) -> Result<Trail, Refusal> {
+    pub async fn open(
+        gw: &Arc<Gateway>,
+        rules: Arc<Rules>,
+        incoming: &Incoming,
+    ) -> Result<Trail, Refusal> {
         let reservation = gw
             .audit
             .reserve()
@@ -159,6 +166,7 @@ impl Trail {
         gw.metrics.in_flight.inc();
         Ok(Trail {
             gw: gw.clone(),
+            rules,
             started: Instant::now(),
             place: Some(Place::Reserved(reservation)),
             facts: Facts::of(incoming, &gw.zone_name),
@@ -231,6 +239,11 @@ impl Trail {
     /// Whether anything that a model answers is kept.
     pub fn keeps_answers(&self) -> bool {
         self.level() >= AuditLevel::RequestResponse
+    }
+
+    /// What decides this request.
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.clone()
     }
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
@@ -405,7 +418,7 @@ impl Trail {
         else {
             return Err(lost());
         };
-        let policy = audit::Digest::parse(self.gw.policy.load().digest()).ok_or_else(lost)?;
+        let policy = audit::Digest::parse(self.rules.policy.digest()).ok_or_else(lost)?;
         let Facts { op, src, .. } = &self.facts;
         let served = Served {
             req: self.request_id(),
