@@ -138,9 +138,11 @@ pub struct Source {
 pub enum CredentialKind {
     /// An API key.
     ApiKey,
+    /// A token of a trusted issuer.
+    Token,
     /// A client certificate.
     ClientCertificate,
-    /// A key and a certificate that map to one principal.
+    /// A certificate, and a key or token, that map to one principal.
     Both,
 }
 

@@ -394,7 +394,7 @@ STATUS = word("completed", "blocked", "upstream_error", "upstream_timeout", "ups
               "overloaded", "abandoned", "unknown_crash", "shutdown")
 SRC = fields("ip port listener", ip=address, port=U16, listener=NAME)
 WHO = fields("principal tenant credential on_behalf_of?", principal=NAME, tenant=NAME,
-             credential=word("api_key", "client_certificate", "both"), on_behalf_of=NAME)
+             credential=word("api_key", "token", "client_certificate", "both"), on_behalf_of=NAME)
 POLICY = fields("digest rule file line profile purpose? authority? nearest?", digest=DIGEST, rule=NAME,
                 file=NAME, line=U32, profile=NAME, purpose=NAME, authority=NAME, nearest=flag(True))
 SCORE = number(16, 0, 10000)

@@ -16,9 +16,11 @@ use toml::de::DeTable;
 use crate::problem::Problem;
 use section::{Section, Source, Value};
 
+mod issuers;
 mod records;
 mod section;
 
+pub use issuers::{FrontEndConfig, IssuerConfig, KeysAt};
 pub use records::{AuditConfig, AuditLevel, Records};
 
 /// Everything the program is told from outside, checked.
@@ -36,6 +38,10 @@ pub struct Config {
     pub admin: AdminConfig,
     /// Who may ask.
     pub identity: IdentityConfig,
+    /// Whose tokens are believed.
+    pub issuers: Vec<IssuerConfig>,
+    /// Which applications may speak for users.
+    pub front_ends: Vec<FrontEndConfig>,
     /// The folder of policy files.
     pub policy_dir: PathBuf,
     /// How often the policy files and the key file are looked at for changes; `None`: only SIGHUP loads them again.
@@ -265,6 +271,7 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
     let listener = listener(root.section("listener"));
     let admin = admin(root.section("admin"));
     let identity = identity(root.section("identity"));
+    let (issuers, front_ends) = tokens(&mut root);
     let (policy_dir, policy_watch) = policy(root.section("policy"));
     let guardrails = guardrails(root.section("guardrails"));
     let audit = records::audit(root.section("audit"));
@@ -298,6 +305,8 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
         listener: listener?,
         admin: admin?,
         identity: identity?,
+        issuers: issuers?,
+        front_ends: front_ends?,
         policy_dir: policy_dir?,
         policy_watch,
         guardrails,
@@ -387,6 +396,36 @@ fn identity(mut s: Section<'_>) -> Option<IdentityConfig> {
         keys: keys?.value,
         hash_secret: hash_secret?.value,
     })
+}
+
+/// `[[issuer]]` and `[[front_end]]`.
+fn tokens(root: &mut Section<'_>) -> (Option<Vec<IssuerConfig>>, Option<Vec<FrontEndConfig>>) {
+    let sections = root.sections("issuer").into_iter();
+    let issuers: Vec<_> = sections
+        .map(|s| (s.source().clone(), s.span(), issuers::issuer(s)))
+        .collect();
+    let mut known: Vec<IssuerConfig> = Vec::new();
+    for (source, span, issuer) in &issuers {
+        let Some(issuer) = issuer else { continue };
+        if let Some(other) = known
+            .iter()
+            .find(|k| k.name == issuer.name || k.iss == issuer.iss)
+        {
+            source.report(
+                span.clone(),
+                format!(
+                    "this issuer has the `name` or the `iss` of `{}`",
+                    other.name
+                ),
+                Some("a token and a principal must lead to one issuer".into()),
+            );
+        }
+        known.push(issuer.clone());
+    }
+    let complete = known.len() == issuers.len();
+    let sections = root.sections("front_end").into_iter();
+    let front_ends = sections.map(|s| issuers::front_end(s, &known)).collect();
+    (complete.then_some(known), front_ends)
 }
 
 fn policy(mut s: Section<'_>) -> (Option<PathBuf>, Option<Duration>) {

@@ -13,6 +13,7 @@
 //!   release     may the answer go out?
 //!   deliver     out to the client, the end only once the outcome is durable
 //! reply.rs      refusal -> status, body, log level: the one match
+//! identity.rs   tokens and the keys of their issuers;  keys.rs  API keys;  tls.rs  certificates
 //! listener.rs   accept, TLS, HTTP, connection limits, drain
 //! admin.rs      /livez /readyz /metrics /policy, on a port of its own
 //! config.rs     portcullis.toml -> checked Config
@@ -38,6 +39,7 @@ pub mod certs;
 pub mod config;
 pub mod connections;
 pub mod deadline;
+pub mod identity;
 pub mod incoming;
 pub mod json;
 pub mod keys;

@@ -11,6 +11,7 @@ use guardrails::{Classifier, Engine, ProfileFile};
 use policy::Policy;
 
 use crate::config::{AuditConfig, BackendConfig, BackendKind, Config};
+use crate::identity::Issuers;
 use crate::keys::Keys;
 use crate::pipeline::forward::{Models, Target};
 use crate::problem::{Problem, Severity, nearest};
@@ -21,6 +22,8 @@ use crate::{runtime, tls};
 pub struct Loaded {
     /// API keys.
     pub keys: Keys,
+    /// Whose tokens are believed.
+    pub issuers: Issuers,
     /// Access rules, and what judges text.
     pub rules: Rules,
     /// Models and their backends.
@@ -49,13 +52,21 @@ pub type UpstreamWrap = Arc<dyn Fn(Arc<dyn Upstream>) -> Arc<dyn Upstream> + Sen
 pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Vec::new();
     let keys = keep(&mut problems, Keys::load(&config.identity));
+    let issuers = keep(&mut problems, Issuers::load(&config.issuers));
     let rules = keep(&mut problems, rules(config, wrap, None));
     let models = keep(&mut problems, models(config));
     let recipients = keep(&mut problems, recipients(&config.audit));
     let tls = keep(&mut problems, tls::server(&config.listener));
     // Whatever is missing has said so above.
-    let (Some(keys), Some((rules, found)), Some(models), Some(recipients), Some(tls)) =
-        (keys, rules, models, recipients, tls)
+    let all = (keys, issuers, rules, models, recipients, tls);
+    let (
+        Some(keys),
+        Some(issuers),
+        Some((rules, found)),
+        Some(models),
+        Some(recipients),
+        Some(tls),
+    ) = all
     else {
         return Err(problems);
     };
@@ -64,6 +75,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     warnings.extend(found);
     Ok(Loaded {
         keys,
+        issuers,
         rules,
         models,
         recipients,
@@ -321,8 +333,21 @@ fn unknown_to_policy(config: &Config, policy: &Policy) -> Vec<Problem> {
     let model = |model: &crate::config::ModelConfig| {
         unknown("model", &model.name, policy.models().collect())
     };
+    let application = |front: &crate::config::FrontEndConfig| {
+        let application = front.application.as_str();
+        if policy.subject(application).is_some() {
+            return None;
+        }
+        let file = config.policy_dir.join("identities.toml");
+        let message = format!("names no `{application}`, which a front end is, by portcullis.toml");
+        let mut problem = Problem::about(file, message);
+        problem.hint =
+            nearest(application, policy.principals()).map(|near| format!("did you mean `{near}`?"));
+        Some(problem)
+    };
     zone.into_iter()
         .chain(config.models.iter().filter_map(model))
+        .chain(config.front_ends.iter().filter_map(application))
         .collect()
 }
 

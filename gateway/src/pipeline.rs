@@ -72,7 +72,7 @@ async fn serve(
             let screened = answer(gw, incoming, trail).await?;
             Ok(Answer::Chat(Box::new(screened)))
         }
-        Route::Models => models::list(gw, incoming, trail).map(Answer::Models),
+        Route::Models => models::list(gw, incoming, trail).await.map(Answer::Models),
     }
 }
 
@@ -85,7 +85,7 @@ async fn answer(
     let deadline = Deadline::after(gw.config.limits.request_timeout);
     let rules = trail.rules();
     // Who asks?
-    let caller = authenticate::caller(gw, incoming, &rules.policy, trail)?;
+    let caller = authenticate::caller(gw, incoming, &rules.policy, trail).await?;
     // Is there room? Asked only now: nobody without a credential can take a place.
     trail.enter(&caller)?;
     // What, within limits?

@@ -41,6 +41,8 @@ pub enum Refusal {
     Overloaded,
     /// The guardrails could not decide.
     GuardrailUnavailable(Undecided),
+    /// Whether a credential holds could not be found out.
+    IdentityUnavailable,
     /// The access rules could not be evaluated.
     PolicyUnavailable,
     /// What was judged is not what would be sent. A bug of ours; nothing was sent.
@@ -79,6 +81,10 @@ pub enum AuthFault {
     Ambiguous,
     /// The principal is not in the policy.
     NoSubject,
+    /// A front end that passes no token of the user for whom it asks.
+    NoUser,
+    /// A user's token from somebody who may not pass one on.
+    NotAFrontEnd,
 }
 
 /// What is wrong with a request, said so that its author can mend it.

@@ -283,6 +283,14 @@ pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
         )
         .again(5)
         .at(Level::ERROR),
+        Refusal::IdentityUnavailable => told(
+            503,
+            "server_error",
+            "identity_unavailable",
+            "Your token could not be checked, because its issuer's keys cannot be had; nothing was sent.",
+        )
+        .again(10)
+        .at(Level::ERROR),
         Refusal::PolicyUnavailable => told(
             503,
             "server_error",
@@ -388,13 +396,17 @@ fn upstream(failure: &Failure) -> Described {
 fn auth_sentence(fault: AuthFault) -> &'static str {
     match fault {
         AuthFault::Missing => {
-            "No credential: send 'Authorization: Bearer pc_…', or a client certificate."
+            "No credential: send 'Authorization: Bearer …' with an API key or a token, or a client certificate."
         }
-        AuthFault::Expired => "The API key has expired: ask for a new one.",
+        AuthFault::Expired => "The API key or token has expired: ask for a new one.",
         AuthFault::Contradictory => {
-            "The API key and the client certificate stand for different principals."
+            "The API key or token and the client certificate stand for different principals."
         }
-        AuthFault::Ambiguous => "The request holds two different API keys.",
+        AuthFault::Ambiguous => "The request holds two different credentials.",
+        AuthFault::NoUser => {
+            "This application asks for its users: it must pass on the token of the one who asks."
+        }
+        AuthFault::NotAFrontEnd => "This application may not pass on the token of a user.",
         AuthFault::Unknown | AuthFault::NoSubject => "The credential is not known here.",
     }
 }

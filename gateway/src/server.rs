@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::admin::Admin;
 use crate::config::{AuditConfig, Config};
 use crate::connections::{Connections, SUMMARY_EVERY, prefix_bits};
+use crate::identity::Issuers;
 use crate::keys::Keys;
 use crate::listener::Listener;
 use crate::load::{self, ClassifierWrap, Loaded, UpstreamWrap};
@@ -45,6 +46,8 @@ pub struct Gateway {
     pub reloads: Reloads,
     /// API keys.
     pub keys: ArcSwap<Keys>,
+    /// Whose tokens are believed.
+    pub issuers: Issuers,
     /// Models and their backends.
     pub models: Models,
     /// The log.
@@ -206,6 +209,7 @@ impl Gateway {
             reloads: Reloads::new(&*seams.clock, seen),
             classifier_wrap: seams.classifier,
             keys: ArcSwap::from_pointee(loaded.keys),
+            issuers: loaded.issuers,
             models: match &seams.upstream {
                 Some(wrap) => loaded.models.wrapped(wrap),
                 None => loaded.models,
@@ -238,6 +242,7 @@ impl Gateway {
         }
         watchers.spawn(admin.run(self.clone(), closed.clone()));
         watchers.spawn(self.clone().watch_files(closed.clone()));
+        watchers.spawn(self.clone().watch_issuers(closed.clone()));
         watchers.spawn(self.clone().summarise(closed));
         Running {
             gateway: self,
@@ -267,6 +272,20 @@ impl Gateway {
         }
         events.extend(self.rules.load().events());
         self.audit.preface(events).await
+    }
+
+    /// Reads the issuers' keys again when they are due, the first time at once.
+    async fn watch_issuers(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let Some(every) = self.issuers.refresh_every() else {
+            return;
+        };
+        let mut tick = interval(every);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => self.issuers.read_again().await,
+                () = async { drop(stop.wait_for(|stop| *stop).await) } => return,
+            }
+        }
     }
 
     /// Every ten seconds, and once more at the end: what was counted and has no entry of its own.

@@ -118,7 +118,8 @@ fn client_verifier(config: &ListenerConfig) -> Result<Option<Verifier>, Problem>
         .map_err(|e| Problem::about(file, e.to_string()))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+/// The certificates of a PEM file; at least one.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let unreadable = |e: rustls::pki_types::pem::Error| {
         Problem::about(file, format!("holds no certificate that can be read: {e}"))
     };

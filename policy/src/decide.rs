@@ -36,6 +36,36 @@ impl Policy {
         Ok(grant.permit(&facts, ask.object, authority, &self.digest))
     }
 
+    /// Decides one request that an application makes for a user: both must be permitted, for the same
+    /// purpose, and the stricter of the two profiles holds. So a user's word can only narrow what the
+    /// application may do. The permit is the application's.
+    ///
+    /// # Errors
+    /// [`Refused`], the application's before the user's.
+    pub fn authorize_both(
+        &self,
+        application: &Subject,
+        user: &Subject,
+        ask: &Ask<'_>,
+    ) -> Result<Permit, Refused> {
+        let mut permit = self.authorize(application, ask)?;
+        let same = permit.purpose().to_owned();
+        let theirs = self.authorize(
+            user,
+            &Ask {
+                purpose: Some(&same),
+                ..*ask
+            },
+        )?;
+        let rank = |name: &str| self.manifest.profiles.iter().position(|p| **p == *name);
+        if rank(theirs.profile()) > rank(permit.profile()) {
+            permit.profile = Arc::clone(&theirs.profile);
+            permit.rule = theirs.rule.clone();
+        }
+        permit.rules = permit.rules.iter().chain(theirs.rules()).cloned().collect();
+        Ok(permit)
+    }
+
     /// The native refusals in their order. What they let through is a question for the rows, and
     /// comes with the authority record on which the purpose rests.
     ///

@@ -26,4 +26,5 @@ mod reload;
 mod shutdown;
 mod streaming;
 mod tampering;
+mod tokens;
 mod upstream;

@@ -44,6 +44,7 @@ pub struct TestGatewayBuilder {
     guard_timeout: Option<std::time::Duration>,
     config: Vec<Edit>,
     guardrails: Vec<Edit>,
+    files: Vec<(&'static str, Edit)>,
     log_dir: Option<PathBuf>,
     log_folder: Option<Arc<tempfile::TempDir>>,
     faults: Option<audit::Faults>,
@@ -84,6 +85,7 @@ impl TestGateway {
             guard_timeout: None,
             config: Vec::new(),
             guardrails: Vec::new(),
+            files: Vec::new(),
             log_dir: None,
             log_folder: None,
             faults: None,
@@ -303,6 +305,12 @@ impl TestGatewayBuilder {
         self
     }
 
+    /// Edits a file of the gateway's folder before it starts; the folder has `policies`.
+    pub fn file(mut self, path: &'static str, change: impl FnOnce(&mut String) + 'static) -> Self {
+        self.files.push((path, Box::new(change)));
+        self
+    }
+
     /// Writes all files and starts the gateway.
     pub async fn start(self) -> TestGateway {
         let folder = Arc::new(tempfile::tempdir().unwrap());
@@ -313,6 +321,9 @@ impl TestGatewayBuilder {
             &root.join("policies/baseline/guardrails.toml"),
             self.guardrails,
         );
+        for (path, change) in self.files {
+            edit(&root.join(path), vec![change]);
+        }
         let identity = IdentityConfig {
             keys: root.join("keys.toml"),
             hash_secret: root.join("keys.secret"),

@@ -272,3 +272,66 @@ fn a_body_is_never_larger_than_what_can_be_recorded_of_it() {
         "fits into half of `audit.segment_bytes`",
     );
 }
+
+#[test]
+fn issuers_whose_tokens_could_be_forged_are_refused() {
+    let told = |more: &str| -> Vec<String> {
+        let problems = parse(&format!("{GOOD}\n{more}"), &[]).expect_err("a mistake");
+        let line = |p: &Problem| match &p.hint {
+            Some(hint) => format!("{} ({hint})", p.message),
+            None => p.message.clone(),
+        };
+        problems.iter().map(line).collect()
+    };
+    let issuer = |lines: &str| {
+        format!(
+            "[[issuer]]\nname = \"agency\"\niss = \"https://login.example\"\naudience = [\"portcullis\"]\n{lines}\n"
+        )
+    };
+    let good = issuer("jwks = \"keys.json\"\nalgorithms = [\"RS256\"]");
+    assert!(parse(&format!("{GOOD}\n{good}"), &[]).is_ok());
+    assert_eq!(
+        told(&issuer("jwks = \"keys.json\"\nalgorithms = [\"none\"]"))[0],
+        "tokens signed with `none` are never believed (write one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA)"
+    );
+    assert_eq!(
+        told(&issuer("jwks = \"keys.json\"\nalgorithms = [\"HS256\"]"))[0],
+        "tokens signed with `HS256` are never believed (a shared secret goes into `secret`; with a key set it would let anybody sign with the public key)"
+    );
+    assert_eq!(
+        told(&issuer("jwks = \"keys.json\"\nalgorithms = [\"RS265\"]"))[0],
+        "tokens signed with `RS265` are never believed (did you mean `RS256`?)"
+    );
+    assert_eq!(
+        told(&issuer("secret = \"secret\"\nuse = \"direct\""))[0],
+        "whoever shares a secret can make tokens for anybody: such an issuer serves front ends only (write `use = \"front_end\"`, or let it sign with a key pair)"
+    );
+    assert_eq!(
+        told(&issuer(
+            "jwks = \"a\"\nsecret = \"b\"\nalgorithms = [\"RS256\"]"
+        ))[0],
+        "an issuer has its keys in exactly one place (write `jwks = \"keys.json\"`, or `jwks_url` and `ca`, or `secret`)"
+    );
+    assert_eq!(
+        told(&issuer(
+            "jwks_url = \"http://login.example/keys\"\nca = \"ca.pem\"\nalgorithms = [\"RS256\"]"
+        ))[0],
+        "`http://login.example/keys` is not an https address (keys are only as good as the way they come: write `https://…`)"
+    );
+    assert_eq!(
+        told(&good.replace("audience = [\"portcullis\"]\n", ""))[0],
+        "`issuer.audience` is missing: a token that was made for somebody else must not be believed (write `audience = [\"portcullis\"]`, as the issuer names this gateway)"
+    );
+    assert_eq!(
+        told(&format!("{good}{good}"))[0],
+        "this issuer has the `name` or the `iss` of `agency` (a token and a principal must lead to one issuer)"
+    );
+    let front = "[[front_end]]\napplication = \"svc:app\"\nheader = \"Authorization\"\nissuer = \"agncy\"\n";
+    assert_eq!(
+        told(&format!("{good}{front}")),
+        [
+            "`Authorization` cannot carry a user's token (write the header that the front end sends, such as `x-openwebui-user-jwt`)",
+            "no `[[issuer]]` is called `agncy` (did you mean `agency`?)",
+        ]
+    );
+}

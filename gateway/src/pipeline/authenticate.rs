@@ -1,7 +1,10 @@
-//! Who asks? An API key, a client certificate, or both for the same principal.
+//! Who asks? An API key, a token of a trusted issuer, a client certificate, or a certificate with one of the others for
+//! the same principal; and, from a declared front end, the token of the user for whom it asks.
 //!
-//! A key comes as `Authorization: Bearer pc_…` or `x-api-key: pc_…`; both headers must then agree. Certificates have
-//! been checked by the listener's CA; the policy maps their names to principals.
+//! A key comes as `Authorization: Bearer pc_…` or `x-api-key: pc_…`, a token in the same places; both headers must then
+//! agree. Certificates have been checked by the listener's CA; the policy maps their names to principals. A user's token
+//! is read only from an application that is declared to pass one on, and from that one it is asked for: it can narrow
+//! what the application may do, and never widen it. From anybody else it is refused, not overlooked.
 
 use std::sync::Arc;
 
@@ -10,8 +13,10 @@ use jiff::Timestamp;
 use policy::{Assurance, CertificateFacts, Policy, Subject};
 
 use crate::Gateway;
+use crate::config::FrontEndConfig;
+use crate::identity::{TokenFault, Verified};
 use crate::incoming::Incoming;
-use crate::keys::KeyFault;
+use crate::keys::{self, KeyFault};
 use crate::pipeline::trail::Trail;
 use crate::refusal::{AuthFault, Refusal};
 
@@ -24,10 +29,23 @@ pub struct Caller {
     pub subject: Subject,
     /// How they proved it.
     pub credential: Credential,
+    /// The user for whom a front end asks.
+    pub user: Option<Subject>,
     /// The zone they came in by.
     pub zone: Arc<str>,
     /// The purpose they picked, if any. Only one that was granted to them counts.
     pub purpose: Option<String>,
+}
+
+impl Caller {
+    /// Whether some rule lets the caller, and the user for whom it asks, know of the model.
+    pub fn sees(&self, policy: &Policy, model: &str) -> bool {
+        policy.visible(&self.subject, model)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| policy.visible(user, model))
+    }
 }
 
 /// What proved it.
@@ -35,81 +53,175 @@ pub struct Caller {
 pub enum Credential {
     /// An API key.
     ApiKey,
+    /// A token of a trusted issuer.
+    Token,
     /// A client certificate.
     Certificate,
-    /// Both, for the same principal.
+    /// A certificate, and a key or token for the same principal.
     Both,
+}
+
+/// What a secret in the headers proves.
+struct Bearer {
+    principal: String,
+    assurance: Assurance,
+    credential: Credential,
 }
 
 /// Finds out who asks, and notes it on the trail.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`].
-pub fn caller(
+/// [`Refusal::Unauthenticated`]; [`Refusal::IdentityUnavailable`] where an issuer's keys cannot be had.
+pub async fn caller(
     gw: &Gateway,
     incoming: &Incoming,
     policy: &Policy,
     trail: &mut Trail,
 ) -> Result<Caller, Refusal> {
-    let caller = identify(gw, incoming, policy).map_err(Refusal::Unauthenticated)?;
+    let bearer = match presented(incoming).map_err(Refusal::Unauthenticated)? {
+        Some(secret) => Some(bearer(gw, secret, trail).await?),
+        None => None,
+    };
+    let certified = certified(incoming, policy).map_err(Refusal::Unauthenticated)?;
+    let (subject, credential) =
+        agreed(policy, bearer, certified).map_err(Refusal::Unauthenticated)?;
+    // A purpose that is not even text is none that was granted.
+    let purpose = incoming.head.headers.get(PURPOSE_HEADER);
+    let purpose = purpose.map(|value| value.to_str().unwrap_or("").to_owned());
+    let mut caller = Caller {
+        subject,
+        credential,
+        user: None,
+        zone: incoming.peer.zone.clone(),
+        purpose,
+    };
+    // Known even if the user is not.
+    trail.is_from(&caller);
+    caller.user = user(gw, incoming, policy, &caller.subject, trail).await?;
     trail.is_from(&caller);
     Ok(caller)
 }
 
-fn identify(gw: &Gateway, incoming: &Incoming, policy: &Policy) -> Result<Caller, AuthFault> {
-    let keys = gw.keys.load();
-    let by_key = match presented(incoming)? {
-        None => None,
-        Some(key) => Some(
-            keys.check(key, gw.now())
-                .map_err(key_fault)?
-                .principal
-                .as_str(),
-        ),
-    };
-    let by_certificate = match &incoming.peer.certificate {
-        None => None,
-        Some(certificate) => {
-            let uris: Vec<_> = certificate.uris.iter().map(String::as_str).collect();
-            let dns: Vec<_> = certificate.dns.iter().map(String::as_str).collect();
-            let facts = CertificateFacts {
-                san_uris: &uris,
-                san_dns: &dns,
-                sha256: &certificate.sha256,
-            };
-            Some(
-                policy
-                    .certificate_principal(&facts)
-                    .ok_or(AuthFault::Unknown)?,
-            )
-        }
-    };
-    let (principal, credential) = match (by_key, by_certificate) {
-        (None, None) => return Err(AuthFault::Missing),
-        (Some(principal), None) => (principal, Credential::ApiKey),
-        (None, Some(principal)) => (principal, Credential::Certificate),
-        (Some(one), Some(other)) if one == other => (one, Credential::Both),
-        (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
-    };
-    let subject = policy.subject(principal).ok_or(AuthFault::NoSubject)?;
-    // What the record grants holds only as far as the credential proves it: a key can be copied.
-    let subject = match credential {
-        Credential::ApiKey => subject.with_assurance(Assurance::Aal2),
-        Credential::Certificate | Credential::Both => subject,
-    };
-    // A purpose that is not even text is none that was granted.
-    let purpose = incoming.head.headers.get(PURPOSE_HEADER);
-    let purpose = purpose.map(|value| value.to_str().unwrap_or("").to_owned());
-    let zone = incoming.peer.zone.clone();
-    Ok(Caller {
-        subject,
-        credential,
-        zone,
-        purpose,
+/// Whom a key or a token stands for.
+async fn bearer(gw: &Gateway, secret: &str, trail: &mut Trail) -> Result<Bearer, Refusal> {
+    if secret.starts_with(keys::PREFIX) {
+        let keys = gw.keys.load();
+        let record = keys.check(secret, gw.now());
+        let record = record.map_err(|fault| Refusal::Unauthenticated(key_fault(fault)))?;
+        return Ok(Bearer {
+            principal: record.principal.clone(),
+            // A key can be copied.
+            assurance: Assurance::Aal2,
+            credential: Credential::ApiKey,
+        });
+    }
+    let token = verified(gw, secret, trail).await?;
+    if token.front_end_only {
+        trail.doubts("token_of_a_front_end");
+        return Err(Refusal::Unauthenticated(AuthFault::Unknown));
+    }
+    Ok(Bearer {
+        principal: token.principal,
+        assurance: token.assurance,
+        credential: Credential::Token,
     })
 }
 
-/// The API key in the headers, if there is one. Two that differ are nobody's.
+/// A token that holds.
+async fn verified(gw: &Gateway, token: &str, trail: &mut Trail) -> Result<Verified, Refusal> {
+    let checked = gw.issuers.check(token, gw.now()).await;
+    checked.map_err(|fault| {
+        trail.doubts(fault.code());
+        match fault {
+            TokenFault::Unavailable => Refusal::IdentityUnavailable,
+            TokenFault::Expired => Refusal::Unauthenticated(AuthFault::Expired),
+            _ => Refusal::Unauthenticated(AuthFault::Unknown),
+        }
+    })
+}
+
+/// Whom the client certificate stands for, if there is one.
+fn certified(incoming: &Incoming, policy: &Policy) -> Result<Option<String>, AuthFault> {
+    let Some(certificate) = &incoming.peer.certificate else {
+        return Ok(None);
+    };
+    let uris: Vec<_> = certificate.uris.iter().map(String::as_str).collect();
+    let dns: Vec<_> = certificate.dns.iter().map(String::as_str).collect();
+    let facts = CertificateFacts {
+        san_uris: &uris,
+        san_dns: &dns,
+        sha256: &certificate.sha256,
+    };
+    let principal = policy.certificate_principal(&facts);
+    Ok(Some(principal.ok_or(AuthFault::Unknown)?.to_owned()))
+}
+
+/// The one principal for whom everything that was shown stands.
+fn agreed(
+    policy: &Policy,
+    bearer: Option<Bearer>,
+    certified: Option<String>,
+) -> Result<(Subject, Credential), AuthFault> {
+    let (principal, cap, credential) = match (bearer, certified) {
+        (None, None) => return Err(AuthFault::Missing),
+        (Some(bearer), None) => (bearer.principal, bearer.assurance, bearer.credential),
+        (None, Some(principal)) => (principal, Assurance::Aal3, Credential::Certificate),
+        (Some(bearer), Some(principal)) if bearer.principal == principal => {
+            (principal, Assurance::Aal3, Credential::Both)
+        }
+        (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
+    };
+    let subject = policy.subject(&principal).ok_or(AuthFault::NoSubject)?;
+    // What the record grants holds only as far as the credential proves it.
+    Ok((subject.with_assurance(cap), credential))
+}
+
+/// The user for whom a front end asks, if the caller is one.
+async fn user(
+    gw: &Gateway,
+    incoming: &Incoming,
+    policy: &Policy,
+    application: &Subject,
+    trail: &mut Trail,
+) -> Result<Option<Subject>, Refusal> {
+    let unauthenticated = Refusal::Unauthenticated;
+    let headers = &incoming.head.headers;
+    let is_caller = |front: &FrontEndConfig| front.application == application.principal();
+    let shown = |front: &FrontEndConfig| headers.contains_key(&front.header);
+    let fronts = &gw.config.front_ends;
+    let foreign = |front: &FrontEndConfig| {
+        let own = |other: &FrontEndConfig| is_caller(other) && other.header == front.header;
+        shown(front) && !fronts.iter().any(own)
+    };
+    if fronts.iter().any(foreign) {
+        return Err(unauthenticated(AuthFault::NotAFrontEnd));
+    }
+    let mut user = None;
+    for front in fronts.iter().filter(|front| is_caller(front)) {
+        let mut values = headers.get_all(&front.header).iter();
+        let token = match (values.next(), values.next()) {
+            (None, _) if front.required => return Err(unauthenticated(AuthFault::NoUser)),
+            (None, _) => continue,
+            (Some(token), None) => token.to_str().unwrap_or("").trim(),
+            (Some(_), Some(_)) => return Err(unauthenticated(AuthFault::Ambiguous)),
+        };
+        // Two users at once are nobody.
+        if user.is_some() {
+            return Err(unauthenticated(AuthFault::Ambiguous));
+        }
+        let token = verified(gw, token, trail).await?;
+        if token.issuer != front.issuer {
+            trail.doubts(TokenFault::Issuer.code());
+            return Err(unauthenticated(AuthFault::Unknown));
+        }
+        let subject = policy.subject(&token.principal);
+        let subject = subject.ok_or(unauthenticated(AuthFault::NoSubject))?;
+        user = Some(subject.with_assurance(token.assurance));
+    }
+    Ok(user)
+}
+
+/// The key or token in the headers, if there is one. Two that differ are nobody's.
 fn presented(incoming: &Incoming) -> Result<Option<&str>, AuthFault> {
     let headers = &incoming.head.headers;
     let mut found = None;

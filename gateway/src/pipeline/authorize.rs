@@ -30,7 +30,11 @@ pub fn permit(
         zone: &caller.zone,
         at: policy::UnixTime(gw.now().as_second()),
     };
-    match policy.authorize(&caller.subject, &ask) {
+    let decided = match &caller.user {
+        Some(user) => policy.authorize_both(&caller.subject, user, &ask),
+        None => policy.authorize(&caller.subject, &ask),
+    };
+    match decided {
         Ok(permit) => {
             trail.permitted_by(&permit);
             Ok(permit)

@@ -9,15 +9,19 @@ use crate::refusal::Refusal;
 /// The names of the models that some rule lets this subject use.
 ///
 /// # Errors
-/// [`Refusal::Unauthenticated`].
-pub fn list(gw: &Gateway, incoming: &Incoming, trail: &mut Trail) -> Result<Vec<String>, Refusal> {
+/// [`Refusal::Unauthenticated`], [`Refusal::IdentityUnavailable`].
+pub async fn list(
+    gw: &Gateway,
+    incoming: &Incoming,
+    trail: &mut Trail,
+) -> Result<Vec<String>, Refusal> {
     let rules = trail.rules();
     let policy = &rules.policy;
-    let caller = authenticate::caller(gw, incoming, policy, trail)?;
+    let caller = authenticate::caller(gw, incoming, policy, trail).await?;
     Ok(gw
         .models
         .names()
-        .filter(|model| policy.visible(&caller.subject, model))
+        .filter(|model| caller.sees(policy, model))
         .map(str::to_owned)
         .collect())
 }

@@ -202,6 +202,11 @@ impl Trail {
         }
     }
 
+    /// Notes why a credential is not believed, in a word of ours.
+    pub fn doubts(&mut self, code: &'static str) {
+        self.facts.reason = Some(audit::Name::literal(code));
+    }
+
     /// Notes who asks.
     pub fn is_from(&mut self, caller: &Caller) {
         self.facts.who = entries::who(caller);

@@ -171,8 +171,9 @@ fn read_certificates(fields: &mut Fields<'_>, principal: &Text<'_>, identities: 
 fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
     let name = principal.text;
     let rest = NAMESPACES.iter().find_map(|space| name.strip_prefix(space));
-    let plain =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@');
+    let plain = |b: u8| {
+        b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'+')
+    };
     let message = match rest {
         _ if name.starts_with("role:") => {
             format!("`{name}` is spelled like a role: it would hold that role")
@@ -185,8 +186,7 @@ fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
         }
         Some(_) => return true,
     };
-    let hint =
-        "svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @, at most 128 bytes";
+    let hint = "svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes";
     place.error(principal.span(), message, Some(hint.into()));
     false
 }

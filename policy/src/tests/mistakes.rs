@@ -519,17 +519,17 @@ fn in_identities_toml() {
     seeded(
         "svc:other",
         "other",
-        "7:11: error: `other` has no namespace (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @, at most 128 bytes)",
+        "7:11: error: `other` has no namespace (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes)",
     );
     seeded(
         "svc:other",
         "svc:",
-        "7:11: error: `svc:` is not a principal (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @, at most 128 bytes)",
+        "7:11: error: `svc:` is not a principal (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes)",
     );
     seeded(
         "svc:other",
         "svc:other app",
-        "7:11: error: `svc:other app` is not a principal (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @, at most 128 bytes)",
+        "7:11: error: `svc:other app` is not a principal (svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes)",
     );
     seeded(
         "tenant = \"t/o/m\"",

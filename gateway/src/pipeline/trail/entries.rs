@@ -15,6 +15,7 @@ use crate::refusal::Refusal;
 pub(super) fn who(caller: &Caller) -> Option<Who> {
     let credential = match caller.credential {
         Credential::ApiKey => CredentialKind::ApiKey,
+        Credential::Token => CredentialKind::Token,
         Credential::Certificate => CredentialKind::ClientCertificate,
         Credential::Both => CredentialKind::Both,
     };
@@ -22,7 +23,10 @@ pub(super) fn who(caller: &Caller) -> Option<Who> {
         principal: Name::new(caller.subject.principal())?,
         tenant: Name::new(caller.subject.tenant())?,
         credential,
-        on_behalf_of: None,
+        on_behalf_of: match &caller.user {
+            Some(user) => Some(Name::new(user.principal())?),
+            None => None,
+        },
     })
 }
 
@@ -194,6 +198,7 @@ pub(super) fn status(refusal: &Refusal) -> OutcomeStatus {
             _ => OutcomeStatus::UpstreamError,
         },
         Refusal::GuardrailUnavailable(..)
+        | Refusal::IdentityUnavailable
         | Refusal::PolicyUnavailable
         | Refusal::ClearanceMismatch => OutcomeStatus::GuardrailUnavailable,
         Refusal::AuditUnavailable(_) => OutcomeStatus::AuditUnavailable,
@@ -225,7 +230,7 @@ pub(super) fn status_word(status: OutcomeStatus) -> &'static str {
 pub(super) fn stage(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::UnknownUrl | Refusal::MethodNotAllowed { .. } => "route",
-        Refusal::Unauthenticated(_) => "authenticate",
+        Refusal::Unauthenticated(_) | Refusal::IdentityUnavailable => "authenticate",
         Refusal::BadRequest(_)
         | Refusal::TooLarge { .. }
         | Refusal::SlowBody

@@ -1,0 +1,453 @@
+//! Tokens that others made: keys by OpenSSL, tokens by PyJWT. The good ones open what their subject may do, and every
+//! classic forgery opens nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderName, HeaderValue, Method};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tests::client::Reply;
+use tests::gateway_under_test::{CHAT, TestGatewayBuilder, question};
+use tests::{FakeLlama, TestGateway};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_rustls::TlsAcceptor;
+
+/// A folder of keys and tokens.
+struct Minted {
+    folder: tempfile::TempDir,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Minted {
+    fn new() -> Minted {
+        let folder = tempfile::tempdir().unwrap();
+        let now = audit::Clock::now(&audit::SystemClock) / 1_000_000_000;
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let python = repository.join(".portcullis/venv/bin/python");
+        assert!(python.exists(), "`make test` makes {}", python.display());
+        let output = Command::new(python)
+            .arg(repository.join("tests/python/make_tokens.py"))
+            .arg(folder.path())
+            .arg(now.to_string())
+            .output()
+            .unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaints}");
+        let tokens = std::fs::read(folder.path().join("tokens.json")).unwrap();
+        Minted {
+            tokens: serde_json::from_slice(&tokens).unwrap(),
+            folder,
+        }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// A gateway that trusts the issuer by its key set in a file, the cluster, and the front end by its secret.
+    fn gateway(&self) -> TestGatewayBuilder {
+        let issuers = format!(
+            "\n[[issuer]]\nname = \"agency\"\niss = \"https://login.agency.example\"\naudience = [\"portcullis\"]\n\
+             algorithms = [\"RS256\", \"ES256\", \"EdDSA\"]\njwks = {jwks:?}\n\
+             [[issuer]]\nname = \"cluster\"\niss = \"https://kubernetes.default.svc.cluster.local\"\naudience = \"portcullis\"\n\
+             algorithms = [\"RS256\"]\njwks = {jwks:?}\n\
+             [[issuer]]\nname = \"chat\"\niss = \"https://chat.agency.example\"\naudience = [\"portcullis\"]\nsecret = {secret:?}\n\
+             [[front_end]]\napplication = \"svc:contracts-app\"\nheader = \"x-chat-user-jwt\"\nissuer = \"chat\"\n",
+            jwks = self.file("jwks.json"),
+            secret = self.file("secret"),
+        );
+        people(TestGateway::new()).config(move |text| text.push_str(&issuers))
+    }
+}
+
+/// Adds the people whom tokens name to the demo policies.
+fn people(builder: TestGatewayBuilder) -> TestGatewayBuilder {
+    let person = |principal: &str, tenant: &str, purpose: &str| {
+        format!(
+            "\n[identity.\"{principal}\"]\ntenant = \"{tenant}\"\nclearance = \"CUI:PRVCY+PROCURE\"\nassurance = \"aal3\"\npurposes = [\"{purpose}\"]\n"
+        )
+    };
+    let records = [
+        person("oidc:agency:alice", "demo/benefits/web", "benefits.draft"),
+        person(
+            "oidc:agency:auth0+7C42+20+25",
+            "demo/benefits/web",
+            "benefits.draft",
+        ),
+        person(
+            "oidc:cluster:system:serviceaccount:benefits:web",
+            "demo/benefits/web",
+            "benefits.draft",
+        ),
+        person(
+            "oidc:chat:alice",
+            "demo/contracts/office",
+            "contracts.review",
+        ),
+    ]
+    .concat();
+    let roles = "g, oidc:agency:alice, role:benefits-app, demo/benefits/web\n\
+                 g, oidc:agency:auth0+7C42+20+25, role:benefits-app, demo/benefits/web\n\
+                 g, oidc:cluster:system:serviceaccount:benefits:web, role:benefits-app, demo/benefits/web\n";
+    builder
+        .file("policies/identities.toml", move |text| {
+            text.push_str(&records)
+        })
+        .file("policies/tenants/demo-benefits/roles.csv", move |text| {
+            text.push_str(roles)
+        })
+        .file("policies/tenants/demo-contracts/roles.csv", |text| {
+            text.push_str("g, oidc:chat:alice, role:contracts-app, demo/contracts/office\n");
+        })
+}
+
+async fn bearer(gateway: &TestGateway, token: &str) -> Reply {
+    gateway
+        .post(Some(token), CHAT, &question("hello").to_string())
+        .await
+}
+
+#[tokio::test]
+async fn good_tokens_stand_for_their_subjects() {
+    let minted = Minted::new();
+    let gateway = minted.gateway().start().await;
+    let good = [
+        "good",
+        "good_es256",
+        "good_eddsa",
+        "good_audience_list",
+        "good_at_jwt",
+        "good_odd_subject",
+        "cluster",
+    ];
+    let mut ids = Vec::new();
+    for name in good {
+        let reply = bearer(&gateway, &minted.tokens[name]).await;
+        assert_eq!(reply.status(), 200, "{name}: {}", reply.text());
+        ids.push(reply.header("x-request-id").to_owned());
+    }
+    // A token proves aal2 unless its issuer is trusted further: the large model stays closed.
+    let body = serde_json::json!({ "model": "llama-4-maverick", "messages": [{ "role": "user", "content": "hello" }] });
+    let reply = gateway
+        .post(Some(&minted.tokens["good"]), CHAT, &body.to_string())
+        .await;
+    assert_eq!(reply.status(), 403, "{}", reply.text());
+    // Whom the policy does not know stays outside, however good the token.
+    assert_eq!(
+        bearer(&gateway, &minted.tokens["good_mallory"])
+            .await
+            .status(),
+        401
+    );
+    let log = gateway.stop().await;
+    log.check();
+    let entry = &log.about(&ids[0])[0];
+    assert_eq!(entry["who"]["principal"], "oidc:agency:alice");
+    assert_eq!(entry["who"]["credential"], "token");
+    let odd = &log.about(&ids[5])[0];
+    assert_eq!(odd["who"]["principal"], "oidc:agency:auth0+7C42+20+25");
+    let cluster = &log.about(&ids[6])[0];
+    assert_eq!(
+        cluster["who"]["principal"],
+        "oidc:cluster:system:serviceaccount:benefits:web"
+    );
+}
+
+#[tokio::test]
+async fn every_classic_forgery_is_refused_and_the_entry_says_which() {
+    let forgeries = [
+        ("alg_none", "token_malformed"),
+        ("alg_none_signed", "token_algorithm"),
+        ("alg_none_mixed", "token_algorithm"),
+        ("no_alg", "token_algorithm"),
+        ("confusion_pem", "token_algorithm"),
+        ("confusion_pem_stripped", "token_algorithm"),
+        ("confusion_jwk", "token_algorithm"),
+        ("published_secret", "token_algorithm"),
+        ("encryption_key", "token_key"),
+        ("other_algorithm", "token_algorithm"),
+        ("algorithm_of_another_key", "token_key"),
+        ("unknown_kid", "token_key"),
+        ("foreign_key", "token_signature"),
+        ("kid_path", "token_key"),
+        ("embedded_jwk", "token_signature"),
+        ("embedded_jku", "token_key"),
+        ("critical", "token_malformed"),
+        ("other_type", "token_malformed"),
+        ("nested", "token_malformed"),
+        ("signature_stripped", "token_malformed"),
+        ("signature_missing", "token_malformed"),
+        ("signature_of_another", "token_signature"),
+        ("payload_padded", "token_malformed"),
+        ("four_parts", "token_malformed"),
+        ("claim_twice", "token_malformed"),
+        ("wrong_audience", "token_audience"),
+        ("no_audience", "token_audience"),
+        ("audience_prefix", "token_audience"),
+        ("wrong_issuer", "token_issuer"),
+        ("issuer_slash", "token_issuer"),
+        ("no_issuer", "token_issuer"),
+        ("expired", "token_expired"),
+        ("no_expiry", "token_malformed"),
+        ("not_yet", "token_not_yet_valid"),
+        ("from_the_future", "token_not_yet_valid"),
+        ("too_long", "token_lifetime"),
+        ("no_subject", "token_subject"),
+        ("empty_subject", "token_subject"),
+        ("long_subject", "token_subject"),
+        ("too_large", "token_malformed"),
+        // The user's token of a front end is no credential of its own.
+        ("user", "token_of_a_front_end"),
+    ];
+    let minted = Minted::new();
+    let llama = FakeLlama::replying("never").start().await;
+    let gateway = minted
+        .gateway()
+        .backend(&llama)
+        .setting("limits", "unauthenticated_per_second_max = 1000")
+        .start()
+        .await;
+    let mut told = Vec::new();
+    for (name, reason) in forgeries {
+        let reply = bearer(&gateway, &minted.tokens[name]).await;
+        assert_eq!(
+            (reply.status(), reply.code().as_str()),
+            (401, "invalid_api_key"),
+            "{name}"
+        );
+        told.push((name, reason, reply.header("x-request-id").to_owned()));
+    }
+    assert_eq!(llama.requests_seen(), 0);
+    let log = gateway.stop().await;
+    log.check();
+    for (name, reason, id) in told {
+        assert_eq!(log.about(&id)[0]["reason"], reason, "{name}");
+    }
+    assert!(
+        !log.raw_text().contains("mallory"),
+        "nothing that a forged token says stands in an entry"
+    );
+}
+
+#[tokio::test]
+async fn a_token_and_a_certificate_of_two_principals_are_nobody() {
+    let minted = Minted::new();
+    let gateway = minted.gateway().start().await;
+    let client = gateway.client_as("benefits-app");
+    let body = question("hello").to_string();
+    let request = client.request(Method::POST, CHAT, Some(&minted.tokens["good"]), &body);
+    assert_eq!(gateway.send(&client, request).await.status(), 401);
+    gateway.stop().await.check();
+}
+
+/// A chat by the front end, with the tokens of users.
+async fn for_user(gateway: &TestGateway, principal: &str, tokens: &[&str]) -> Reply {
+    let client = gateway.client();
+    let key = Some(gateway.key(principal));
+    let mut request = client.request(Method::POST, CHAT, key, &question("hello").to_string());
+    for token in tokens {
+        let value = HeaderValue::from_str(token).unwrap();
+        request
+            .headers_mut()
+            .append(HeaderName::from_static("x-chat-user-jwt"), value);
+    }
+    gateway.send(&client, request).await
+}
+
+#[tokio::test]
+async fn a_front_end_asks_for_its_user_and_both_are_recorded_and_must_be_permitted() {
+    let minted = Minted::new();
+    let gateway = minted.gateway().start().await;
+    let [user, mallory, foreign, direct] =
+        ["user", "user_mallory", "user_foreign", "good"].map(|name| minted.tokens[name].as_str());
+    let front = "svc:contracts-app";
+    let reply = for_user(&gateway, front, &[user]).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let served = reply.header("x-request-id").to_owned();
+    let refused = [
+        ("no user", front, vec![]),
+        ("a user whom the policy does not know", front, vec![mallory]),
+        (
+            "a token that the front end did not sign",
+            front,
+            vec![foreign],
+        ),
+        ("a token of another issuer", front, vec![direct]),
+        ("two users", front, vec![user, user]),
+        ("no token at all", front, vec![""]),
+        (
+            "an application that is no front end",
+            "svc:benefits-app",
+            vec![user],
+        ),
+    ];
+    for (what, principal, tokens) in refused {
+        let reply = for_user(&gateway, principal, &tokens).await;
+        assert_eq!(reply.status(), 401, "{what}: {}", reply.text());
+    }
+    // The user is not suspended, the application has the role: take the user's away, and it is over.
+    gateway.replace(
+        "policies/tenants/demo-contracts/roles.csv",
+        "g, oidc:chat:alice, role:contracts-app",
+        "g, oidc:chat:alice, role:suspended",
+    );
+    gateway.gateway().clone().reload().await;
+    let reply = for_user(&gateway, front, &[user]).await;
+    assert_eq!(
+        reply.status(),
+        404,
+        "the model is not visible to the user: {}",
+        reply.text()
+    );
+    let hidden = reply.header("x-request-id").to_owned();
+    let log = gateway.stop().await;
+    log.check();
+    for id in [served, hidden] {
+        let who = &log.about(&id)[0]["who"];
+        assert_eq!(who["principal"], front);
+        assert_eq!(who["on_behalf_of"], "oidc:chat:alice");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_fetched_rotate_and_their_absence_is_no_denial() {
+    let minted = Minted::new();
+    let server = KeyServer::start().await;
+    let issuer = format!(
+        "\n[[issuer]]\nname = \"agency\"\niss = \"https://login.agency.example\"\naudience = [\"portcullis\"]\nalgorithms = [\"RS256\"]\n\
+         jwks_url = \"https://localhost:{}/keys\"\nca = {:?}\n",
+        server.port,
+        server.folder.path().join("ca.pem").display().to_string(),
+    );
+    let gateway = people(TestGateway::new())
+        .setting("limits", "unauthenticated_per_second_max = 1000")
+        .config(move |text| text.push_str(&issuer))
+        .start()
+        .await;
+    // Nothing can be had: neither an answer nor a denial.
+    let reply = bearer(&gateway, &minted.tokens["good"]).await;
+    assert_eq!(
+        (reply.status(), reply.code().as_str()),
+        (503, "identity_unavailable"),
+        "{}",
+        reply.text()
+    );
+    let undecided = reply.header("x-request-id").to_owned();
+    server.publish(std::fs::read_to_string(minted.file("jwks.json")).unwrap());
+    gateway.gateway().issuers.read_again().await;
+    assert_eq!(bearer(&gateway, &minted.tokens["good"]).await.status(), 200);
+    assert_eq!(
+        bearer(&gateway, &minted.tokens["rotated"]).await.status(),
+        401
+    );
+    // Twenty invented keys do not make twenty questions to the issuer.
+    let asked = server.asked();
+    for _ in 0..20 {
+        bearer(&gateway, &minted.tokens["unknown_kid"]).await;
+    }
+    assert!(
+        server.asked() <= asked + 1,
+        "{} questions",
+        server.asked() - asked
+    );
+    // Rotated: the new key opens, the old one does not any more.
+    server.publish(std::fs::read_to_string(minted.file("next.json")).unwrap());
+    gateway.gateway().issuers.read_again().await;
+    assert_eq!(
+        bearer(&gateway, &minted.tokens["rotated"]).await.status(),
+        200
+    );
+    assert_eq!(bearer(&gateway, &minted.tokens["good"]).await.status(), 401);
+    // The issuer is away: what is known goes on.
+    server.publish(String::new());
+    gateway.gateway().issuers.read_again().await;
+    assert_eq!(
+        bearer(&gateway, &minted.tokens["rotated"]).await.status(),
+        200
+    );
+    let log = gateway.stop().await;
+    log.check();
+    assert_eq!(log.about(&undecided)[0]["type"], "req.undecided");
+    assert_eq!(log.about(&undecided)[0]["reason"], "token_keys_unavailable");
+}
+
+/// An https server that publishes a key set; with none, it answers 500.
+struct KeyServer {
+    folder: tempfile::TempDir,
+    port: u16,
+    set: Arc<std::sync::Mutex<String>>,
+    asked: Arc<AtomicUsize>,
+    /// Ends with the server.
+    _serving: tokio::task::JoinSet<()>,
+}
+
+impl KeyServer {
+    async fn start() -> KeyServer {
+        let folder = tempfile::tempdir().unwrap();
+        gateway::certs::dev(folder.path(), &[]).unwrap();
+        let chain = CertificateDer::pem_file_iter(folder.path().join("server.pem"))
+            .unwrap()
+            .collect::<Result<Vec<_>, _>>()
+            .unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.path().join("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        let socket = tokio::net::TcpListener::bind("localhost:0").await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (set, asked) = (
+            Arc::new(std::sync::Mutex::new(String::new())),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let (serve, counted) = (set.clone(), asked.clone());
+        let mut serving = tokio::task::JoinSet::new();
+        serving.spawn(async move {
+            while let Ok((stream, _)) = socket.accept().await {
+                let Ok(mut stream) = acceptor.accept(stream).await else {
+                    continue;
+                };
+                let mut request = [0; 2048];
+                if stream.read(&mut request).await.is_err() {
+                    continue;
+                }
+                counted.fetch_add(1, Ordering::SeqCst);
+                let body = serve.lock().unwrap().clone();
+                let status = if body.is_empty() {
+                    "500 Internal Server Error"
+                } else {
+                    "200 OK"
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        KeyServer {
+            folder,
+            port,
+            set,
+            asked,
+            _serving: serving,
+        }
+    }
+
+    fn publish(&self, set: String) {
+        *self.set.lock().unwrap() = set;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
