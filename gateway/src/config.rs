@@ -82,6 +82,8 @@ pub struct ListenerConfig {
     pub key: PathBuf,
     /// CA of client certificates, PEM.
     pub client_ca: Option<PathBuf>,
+    /// Revocation lists of client certificates, PEM or DER; with one, every issuer needs one.
+    pub client_crls: Vec<PathBuf>,
     /// Whether a client must show a certificate.
     pub client_certificates: ClientCertificates,
     /// Connections open at once; one more is closed at once and counted.
@@ -336,6 +338,8 @@ fn listener(mut s: Section<'_>) -> Option<ListenerConfig> {
     let certificate = s.required_path("certificate");
     let key = s.required_path("key");
     let client_ca = s.path_to("client_ca").map(|v| v.value);
+    let written = s.strings("client_crls").into_iter();
+    let client_crls = written.map(|v| s.source().resolve(&v.value)).collect();
     let words = [
         ("off", ClientCertificates::Off),
         ("optional", ClientCertificates::Optional),
@@ -363,6 +367,7 @@ fn listener(mut s: Section<'_>) -> Option<ListenerConfig> {
         certificate: certificate?.value,
         key: key?.value,
         client_ca,
+        client_crls,
         client_certificates: client_certificates?,
         connections_max,
         header_bytes_max,

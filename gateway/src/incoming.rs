@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use uuid::Uuid;
 
-use crate::tls::Certificate;
+use crate::tls::Shown;
 
 /// One request whose head has been read.
 pub struct Incoming {
@@ -27,6 +27,6 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The zone of the listener it came in by.
     pub zone: Arc<str>,
-    /// What its certificate says, if it showed one that the listener's CA signed.
-    pub certificate: Option<Arc<Certificate>>,
+    /// Its certificate, if it showed one that the listener's CA signed.
+    pub certificate: Option<Arc<Shown>>,
 }

@@ -27,7 +27,6 @@ use crate::connections::Closed;
 use crate::incoming::{Incoming, Peer};
 use crate::pipeline;
 use crate::reply::Unanswered;
-use crate::tls;
 
 mod idle;
 
@@ -58,13 +57,7 @@ impl Listener {
     }
 
     /// Accepts connections until `stop` turns true; then drains them for as long as the configuration grants.
-    pub async fn run(
-        self,
-        gw: Arc<Gateway>,
-        tls: Arc<rustls::ServerConfig>,
-        mut stop: watch::Receiver<bool>,
-    ) {
-        let acceptor = TlsAcceptor::from(tls);
+    pub async fn run(self, gw: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(gw.config.listener.connections_max));
         let graceful = GracefulShutdown::new();
         loop {
@@ -85,7 +78,8 @@ impl Listener {
             };
             let connection = Connection {
                 gw: gw.clone(),
-                acceptor: acceptor.clone(),
+                // Settings that were replaced serve no new connection.
+                acceptor: TlsAcceptor::from(gw.tls.server()),
                 address,
                 watcher: graceful.watcher(),
                 place,
@@ -135,16 +129,12 @@ impl Connection {
             Ok(Err(_)) => return gw.connections.count(Closed::Handshake, address.ip()),
             Err(_) => return gw.connections.count(Closed::HandshakeTimeout, address.ip()),
         };
-        let certificate = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
-        let certificate = certificate.map(|c| Arc::new(tls::facts(c)));
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let shown = gw.tls.shown(chain, gw.now().as_second());
         let peer = Peer {
             address,
             zone: gw.zone.clone(),
-            certificate,
+            certificate: shown.map(Arc::new),
         };
         let (idle, hang_up) = (Idle::default(), Arc::new(Notify::new()));
         let service = Service {

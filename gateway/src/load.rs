@@ -31,7 +31,7 @@ pub struct Loaded {
     /// To whom bodies are sealed.
     pub recipients: audit::Recipients,
     /// TLS settings of the data listener.
-    pub tls: Arc<rustls::ServerConfig>,
+    pub tls: tls::Live,
     /// What is odd, but does not stop a load.
     pub warnings: Vec<Problem>,
 }
@@ -56,7 +56,7 @@ pub fn load(config: &Config, wrap: Option<ClassifierWrap>) -> Result<Loaded, Vec
     let rules = keep(&mut problems, rules(config, wrap, None));
     let models = keep(&mut problems, models(config));
     let recipients = keep(&mut problems, recipients(&config.audit));
-    let tls = keep(&mut problems, tls::server(&config.listener));
+    let tls = keep(&mut problems, tls::Live::load(&config.listener));
     // Whatever is missing has said so above.
     let all = (keys, issuers, rules, models, recipients, tls);
     let (

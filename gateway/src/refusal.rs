@@ -81,6 +81,8 @@ pub enum AuthFault {
     Ambiguous,
     /// The principal is not in the policy.
     NoSubject,
+    /// A client certificate that held when the connection began, and does not any more.
+    Revoked,
     /// A front end that passes no token of the user for whom it asks.
     NoUser,
     /// A user's token from somebody who may not pass one on.

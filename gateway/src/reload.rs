@@ -5,7 +5,8 @@
 //!                                     a problem: nothing changes, and everybody is told
 //! ```
 //!
-//! What is loaded again: the folder of policy files and the key file. A bundle that is wrong, that fails its own tests or
+//! What is loaded again: the folder of policy files, the key file, and the certificates, CA and revocation lists of the
+//! listener. A bundle that is wrong, that fails its own tests or
 //! that cannot be recorded changes nothing: the log has `policy.rejected`, `/policy` and `portcullis policy status` have
 //! the problems, a metric counts, and the operational log shows each problem with its place. Requests in flight end under
 //! the rules they began with.
@@ -26,6 +27,7 @@ use crate::config::Config;
 use crate::keys::Keys;
 use crate::load;
 use crate::problem::Problem;
+use crate::tls;
 
 /// Folders below a watched one that are looked into. A bundle has two levels.
 const DEPTH_MAX: usize = 4;
@@ -119,35 +121,50 @@ impl Gateway {
         }
     }
 
-    /// Loads the policy files and keys again, and puts them in force if nothing is wrong with them.
+    /// Loads everything that is watched again. Keys, certificates and rules are taken over each by itself: a revocation
+    /// does not wait for a mistake elsewhere to be mended.
     pub async fn reload(self: Arc<Self>) -> Reloaded {
-        let keys = self.reload_keys();
-        let (rules, wrap) = (self.rules.load_full(), self.classifier_wrap.clone());
-        let gw = self.clone();
+        let mut unusable = self.reload_keys().err().unwrap_or_default();
+        unusable.extend(
+            self.tls
+                .reload(&self.config.listener)
+                .err()
+                .unwrap_or_default(),
+        );
+        match self.reload_rules().await {
+            Ok(swapped) if unusable.is_empty() => {
+                self.accept();
+                swapped
+            }
+            Ok(swapped) => {
+                self.tell(unusable);
+                swapped
+            }
+            Err(problems) => {
+                self.record_rejection(problems.len()).await;
+                unusable.extend(problems);
+                self.tell(unusable);
+                Reloaded::Rejected
+            }
+        }
+    }
+
+    /// Loads the bundle and its guardrails, and puts them in force if nothing is wrong with them.
+    async fn reload_rules(self: &Arc<Self>) -> Result<Reloaded, Vec<Problem>> {
+        let current = self.rules.load_full();
+        let (gw, before, wrap) = (self.clone(), current.clone(), self.classifier_wrap.clone());
         let loading =
-            tokio::task::spawn_blocking(move || load::rules(&gw.config, wrap, Some(&rules)));
-        let loaded = match loading.await {
-            Ok(loaded) => loaded,
-            Err(panicked) => {
-                let why = format!("loading it failed: {panicked}");
-                Err(vec![Problem::about(&self.config.policy_dir, why)])
-            }
-        };
-        let (rules, warnings) = match (loaded, keys) {
-            (Ok(loaded), Ok(())) => loaded,
-            (Ok(_), Err(problems)) => return self.reject(problems).await,
-            (Err(mut problems), keys) => {
-                problems.extend(keys.err().unwrap_or_default());
-                return self.reject(problems).await;
-            }
-        };
+            tokio::task::spawn_blocking(move || load::rules(&gw.config, wrap, Some(&before)));
+        let here = &self.config.policy_dir;
+        let failed = |why: String| vec![Problem::about(here, why)];
+        let loaded = loading.await;
+        let (rules, warnings) =
+            loaded.map_err(|panicked| failed(format!("loading it failed: {panicked}")))??;
         for warning in &warnings {
             tracing::warn!(problem = %warning.line_of_text(), "the policy files are odd");
         }
-        let current = self.rules.load();
         if rules.policy.digest() == current.policy.digest() {
-            self.accept(false);
-            return Reloaded::Unchanged;
+            return Ok(Reloaded::Unchanged);
         }
         if rules.policy.revision() <= current.policy.revision() {
             tracing::warn!(
@@ -158,9 +175,7 @@ impl Gateway {
         // In the log before the first request that it decides.
         for event in rules.events() {
             if let Err(unrecorded) = self.audit.record(event).await {
-                let why = format!("cannot be put in force: {unrecorded}");
-                let problem = Problem::about(&self.config.policy_dir, why);
-                return self.reject(vec![problem]).await;
+                return Err(failed(format!("cannot be put in force: {unrecorded}")));
             }
         }
         tracing::info!(
@@ -171,8 +186,8 @@ impl Gateway {
         );
         self.metrics.policy_in_force(rules.policy.digest());
         self.rules.store(Arc::new(rules));
-        self.accept(true);
-        Reloaded::Swapped
+        self.reloads.lock().in_force_since = moment(&*self.clock);
+        Ok(Reloaded::Swapped)
     }
 
     /// Keys that were revoked end at once, whatever becomes of the bundle.
@@ -182,38 +197,33 @@ impl Gateway {
         Ok(())
     }
 
-    fn accept(&self, swapped: bool) {
-        let mut state = self.reloads.lock();
-        state.failure = None;
-        if swapped {
-            state.in_force_since = moment(&*self.clock);
-        }
-        drop(state);
+    /// What the files say is in force.
+    fn accept(&self) {
+        self.reloads.lock().failure = None;
         self.metrics.reload_succeeded();
     }
 
-    /// Nothing changes, and everybody is told.
-    async fn reject(&self, problems: Vec<Problem>) -> Reloaded {
+    /// Something of what the files say is not in force: says what, wherever somebody may look.
+    fn tell(&self, problems: Vec<Problem>) {
         for problem in &problems {
-            tracing::error!(problem = %problem.line_of_text(), "the new policy files are not used");
+            tracing::error!(problem = %problem.line_of_text(), "a file is not used");
         }
         self.metrics.reload_failed();
-        let rejected = audit::Digest::parse(self.rules.load().policy.digest()).map(|kept| {
-            Event::PolicyRejected(PolicyRejected {
-                kept,
-                problems: u32::try_from(problems.len()).unwrap_or(u32::MAX),
-            })
-        });
         self.reloads.lock().failure = Some(Failure {
             at: moment(&*self.clock),
             problems,
         });
-        if let Some(event) = rejected
-            && let Err(unrecorded) = self.audit.record(event).await
-        {
-            tracing::error!(%unrecorded, "that the new policy files were rejected could not be recorded");
+    }
+
+    async fn record_rejection(&self, problems: usize) {
+        let Some(kept) = audit::Digest::parse(self.rules.load().policy.digest()) else {
+            return; // a bundle's digest is one
+        };
+        let problems = u32::try_from(problems).unwrap_or(u32::MAX);
+        let event = Event::PolicyRejected(PolicyRejected { kept, problems });
+        if let Err(unrecorded) = self.audit.record(event).await {
+            tracing::error!(%unrecorded, "that a bundle was rejected could not be recorded");
         }
-        Reloaded::Rejected
     }
 
     /// What the watched files look like.
@@ -236,6 +246,9 @@ impl Look {
         let mut stamps = Vec::new();
         look(&config.policy_dir, DEPTH_MAX, &mut stamps);
         look(&config.identity.keys, 0, &mut stamps);
+        for file in tls::files(&config.listener) {
+            look(file, 0, &mut stamps);
+        }
         stamps.sort();
         Look(stamps)
     }

@@ -403,6 +403,7 @@ fn auth_sentence(fault: AuthFault) -> &'static str {
             "The API key or token and the client certificate stand for different principals."
         }
         AuthFault::Ambiguous => "The request holds two different credentials.",
+        AuthFault::Revoked => "The client certificate has expired or was revoked.",
         AuthFault::NoUser => {
             "This application asks for its users: it must pass on the token of the one who asks."
         }

@@ -29,6 +29,7 @@ use crate::reload::{Look, Reloads};
 use crate::rules::Rules;
 use crate::runtime;
 use crate::tasks::Tasks;
+use crate::tls;
 
 /// A guard that takes longer than this has not decided. The fast tier takes tens of microseconds.
 const GUARD_TIMEOUT: Duration = Duration::from_secs(2);
@@ -48,6 +49,8 @@ pub struct Gateway {
     pub keys: ArcSwap<Keys>,
     /// Whose tokens are believed.
     pub issuers: Issuers,
+    /// TLS of the data listener.
+    pub tls: tls::Live,
     /// Models and their backends.
     pub models: Models,
     /// The log.
@@ -178,10 +181,9 @@ impl Gateway {
         let admin = Admin::bind(address)
             .await
             .map_err(|source| StartError::Bind { address, source })?;
-        let tls = loaded.tls.clone();
         let (gateway, warnings) = Gateway::new(config, (seen, loaded), opened.log, seams);
         gateway.record_start().await?;
-        let mut running = gateway.run(listeners, admin, tls, opened.recovery, opened.verify_key);
+        let mut running = gateway.run(listeners, admin, opened.recovery, opened.verify_key);
         running.warnings = warnings;
         Ok(running)
     }
@@ -210,6 +212,7 @@ impl Gateway {
             classifier_wrap: seams.classifier,
             keys: ArcSwap::from_pointee(loaded.keys),
             issuers: loaded.issuers,
+            tls: loaded.tls,
             models: match &seams.upstream {
                 Some(wrap) => loaded.models.wrapped(wrap),
                 None => loaded.models,
@@ -228,7 +231,6 @@ impl Gateway {
         self: Arc<Self>,
         data: Vec<Listener>,
         admin: Admin,
-        tls: Arc<rustls::ServerConfig>,
         recovery: Recovery,
         verify_key: audit::VerifyKey,
     ) -> Running {
@@ -238,7 +240,7 @@ impl Gateway {
         let addresses = data.iter().map(|listener| listener.address).collect();
         let admin_address = admin.address;
         for listener in data {
-            listeners.spawn(listener.run(self.clone(), tls.clone(), stopped.clone()));
+            listeners.spawn(listener.run(self.clone(), stopped.clone()));
         }
         watchers.spawn(admin.run(self.clone(), closed.clone()));
         watchers.spawn(self.clone().watch_files(closed.clone()));

@@ -9,6 +9,7 @@
 //!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
 //!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it;
 //!   reach       who may do what, for a review
+//!   certificate for whom a client certificate stands
 //!   cache       verdicts that were reached before
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
@@ -28,6 +29,7 @@
 
 mod cache;
 mod cases;
+mod certificate;
 mod decide;
 mod decision;
 mod explain;
@@ -44,6 +46,7 @@ mod subject;
 mod time;
 
 pub use cases::{CaseReport, MutationReport, TestReport, Verdict};
+pub use certificate::{CertificateFacts, CertificateFault};
 pub use decision::{Ask, Denied, DenyReason, Object, Permit, Refused, Undecided, UndecidedReason};
 pub use explain::{Check, CheckOutcome, Explanation, Miss, RowView, SectionView};
 pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
@@ -51,7 +54,7 @@ pub use problem::{Problem, Severity};
 pub use reach::Reach;
 pub use rule::{Action, ActionError, Column, RuleRef};
 pub use snapshot::{Loaded, Policy};
-pub use subject::{Assurance, AssuranceError, CertificateFacts, Subject};
+pub use subject::{Assurance, AssuranceError, Subject};
 pub use time::UnixTime;
 
 #[cfg(test)]

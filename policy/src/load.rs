@@ -28,6 +28,7 @@ use crate::{
 };
 
 mod attributes;
+mod cards;
 mod cases;
 mod csv;
 mod fields;

@@ -6,9 +6,10 @@ use std::{
 };
 
 use crate::{
+    certificate::CertificateRules,
     label::Label,
     pattern,
-    subject::{CertificateFacts, Identity},
+    subject::Identity,
     time::{UnixTime, Window},
 };
 
@@ -72,6 +73,8 @@ pub(crate) struct Authority {
 pub(crate) struct Identities {
     pub(crate) by_principal: BTreeMap<String, Arc<Identity>>,
     pub(crate) by_certificate: BTreeMap<CertificateName, String>,
+    /// How other certificates become principals.
+    pub(crate) certificates: CertificateRules,
 }
 
 /// One name by which a certificate stands for a principal.
@@ -120,30 +123,5 @@ impl Authority {
                 .needs_lifted
                 .iter()
                 .all(|clause| self.lifts.contains(clause))
-    }
-}
-
-impl Identities {
-    /// The one principal for which a certificate stands. Names of two principals stand for none.
-    pub(crate) fn certificate_principal(&self, facts: &CertificateFacts<'_>) -> Option<&str> {
-        let uris = facts
-            .san_uris
-            .iter()
-            .map(|uri| CertificateName::SanUri((*uri).to_owned()));
-        let dns = facts
-            .san_dns
-            .iter()
-            .map(|name| CertificateName::SanDns(name.to_ascii_lowercase()));
-        let digest = std::iter::once(CertificateName::Sha256(facts.sha256.to_owned()));
-        let found: BTreeSet<&str> = uris
-            .chain(dns)
-            .chain(digest)
-            .filter_map(|name| self.by_certificate.get(&name))
-            .map(String::as_str)
-            .collect();
-        match found.len() {
-            1 => found.into_iter().next(),
-            _ => None,
-        }
     }
 }

@@ -10,12 +10,13 @@ use std::{
 use crate::{
     cache::Cache,
     cases::Case,
+    certificate::{CertificateFacts, CertificateFault},
     label::Label,
     matcher::Matcher,
     problem::Problem,
     records::{Attributes, Authority, Identities, Manifest, Purposes},
     rule::{Action, Effect, Rule, RuleRef},
-    subject::{CertificateFacts, Subject},
+    subject::Subject,
     time::UnixTime,
 };
 
@@ -79,11 +80,17 @@ impl Policy {
         })
     }
 
-    /// The principal for whom a verified certificate stands. A certificate whose names belong to two
-    /// principals stands for nobody.
-    #[must_use]
-    pub fn certificate_principal(&self, certificate: &CertificateFacts<'_>) -> Option<&str> {
-        self.identities.certificate_principal(certificate)
+    /// The principal for whom a verified certificate stands; whether the bundle knows it is another
+    /// question.
+    ///
+    /// # Errors
+    /// [`CertificateFault`]: it stands for nobody.
+    pub fn certificate_principal(
+        &self,
+        certificate: &CertificateFacts<'_>,
+    ) -> Result<String, CertificateFault> {
+        let rules = &self.identities.certificates;
+        rules.principal(&self.identities, certificate)
     }
 
     /// SHA-256 over all files of the bundle, names included: 64 lower-case hexadecimal digits.

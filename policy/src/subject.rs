@@ -39,17 +39,6 @@ pub(crate) struct Identity {
     pub(crate) roles: Vec<String>,
 }
 
-/// What a verified client certificate says about its holder.
-#[derive(Debug, Clone, Copy)]
-pub struct CertificateFacts<'a> {
-    /// Subject alternative names of type URI, as written.
-    pub san_uris: &'a [&'a str],
-    /// Subject alternative names of type DNS; compared without regard to case.
-    pub san_dns: &'a [&'a str],
-    /// SHA-256 of the DER encoding, 64 lower-case hexadecimal digits.
-    pub sha256: &'a str,
-}
-
 impl Subject {
     /// The principal with its namespace, such as `svc:benefits-app`.
     #[must_use]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::test_runner::Config;
 
 mod cases;
+mod certificates;
 mod decisions;
 mod demo;
 mod explain;

@@ -13,6 +13,7 @@ mod bad_input;
 mod bench;
 mod blocked;
 mod canary;
+mod certificates;
 mod connections;
 mod denied;
 mod edges;

@@ -53,6 +53,21 @@ impl Client {
     }
 
     fn with(address: SocketAddr, certs: &Path, identity: Option<&str>, http2: bool) -> Client {
+        let file = |name: &str, end: &str| certs.join(format!("{name}.{end}"));
+        let identity = identity.map(|name| (file(name, "pem"), file(name, "key")));
+        let identity = identity
+            .as_ref()
+            .map(|(chain, key)| (chain.as_path(), key.as_path()));
+        Client::showing(address, certs, identity, http2)
+    }
+
+    /// A client that trusts the CA in `certs` and shows the certificate in a file, with its key in another.
+    pub fn showing(
+        address: SocketAddr,
+        certs: &Path,
+        identity: Option<(&Path, &Path)>,
+        http2: bool,
+    ) -> Client {
         let mut roots = rustls::RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_file(certs.join("ca.pem")).unwrap())
@@ -64,10 +79,9 @@ impl Client {
             .with_root_certificates(roots);
         let mut config = match identity {
             None => builder.with_no_client_auth(),
-            Some(name) => {
-                let chain =
-                    vec![CertificateDer::from_pem_file(certs.join(format!("{name}.pem"))).unwrap()];
-                let key = PrivateKeyDer::from_pem_file(certs.join(format!("{name}.key"))).unwrap();
+            Some((chain, key)) => {
+                let chain = vec![CertificateDer::from_pem_file(chain).unwrap()];
+                let key = PrivateKeyDer::from_pem_file(key).unwrap();
                 builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
@@ -115,6 +129,21 @@ impl Client {
             let task = background(connection);
             (sender.send_request(request).await.unwrap(), task)
         }
+    }
+
+    /// Whether the gateway ends the connection instead of answering: with TLS 1.3, a client learns only then that its
+    /// certificate was not accepted.
+    pub async fn is_turned_away(&self, request: Request<Full<Bytes>>) -> bool {
+        let Ok(stream) = self.connect().await else {
+            return true;
+        };
+        let shaken =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let Ok((mut sender, connection)) = shaken.await else {
+            return true;
+        };
+        let _task = background(connection);
+        sender.send_request(request).await.is_err()
     }
 
     /// Sends the same request again and again on one HTTP/2 connection until it breaks, `most` times at most. Says how

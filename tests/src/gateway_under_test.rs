@@ -175,6 +175,12 @@ impl TestGateway {
         Client::new(self.running.addresses[0], &self.certs(), Some(certificate))
     }
 
+    /// A client that shows the certificate in a file, with its key in another, over HTTP/2.
+    pub fn client_with(&self, chain: &Path, key: &Path) -> Client {
+        let identity = Some((chain, key));
+        Client::showing(self.running.addresses[0], &self.certs(), identity, true)
+    }
+
     /// A client without a certificate, over HTTP/2.
     pub fn http2(&self) -> Client {
         Client::http2(self.running.addresses[0], &self.certs(), None)

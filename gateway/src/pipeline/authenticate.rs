@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::header;
 use jiff::Timestamp;
-use policy::{Assurance, CertificateFacts, Policy, Subject};
+use policy::{Assurance, Policy, Subject};
 
 use crate::Gateway;
 use crate::config::FrontEndConfig;
@@ -82,7 +82,7 @@ pub async fn caller(
         Some(secret) => Some(bearer(gw, secret, trail).await?),
         None => None,
     };
-    let certified = certified(incoming, policy).map_err(Refusal::Unauthenticated)?;
+    let certified = certified(gw, incoming, policy, trail).map_err(Refusal::Unauthenticated)?;
     let (subject, credential) =
         agreed(policy, bearer, certified).map_err(Refusal::Unauthenticated)?;
     // A purpose that is not even text is none that was granted.
@@ -141,19 +141,24 @@ async fn verified(gw: &Gateway, token: &str, trail: &mut Trail) -> Result<Verifi
 }
 
 /// Whom the client certificate stands for, if there is one.
-fn certified(incoming: &Incoming, policy: &Policy) -> Result<Option<String>, AuthFault> {
-    let Some(certificate) = &incoming.peer.certificate else {
+fn certified(
+    gw: &Gateway,
+    incoming: &Incoming,
+    policy: &Policy,
+    trail: &mut Trail,
+) -> Result<Option<String>, AuthFault> {
+    let Some(shown) = &incoming.peer.certificate else {
         return Ok(None);
     };
-    let uris: Vec<_> = certificate.uris.iter().map(String::as_str).collect();
-    let dns: Vec<_> = certificate.dns.iter().map(String::as_str).collect();
-    let facts = CertificateFacts {
-        san_uris: &uris,
-        san_dns: &dns,
-        sha256: &certificate.sha256,
-    };
-    let principal = policy.certificate_principal(&facts);
-    Ok(Some(principal.ok_or(AuthFault::Unknown)?.to_owned()))
+    if !gw.tls.still_holds(shown, gw.now().as_second()) {
+        trail.doubts("certificate_ended");
+        return Err(AuthFault::Revoked);
+    }
+    let principal = policy.certificate_principal(&shown.certificate.facts());
+    principal.map(Some).map_err(|fault| {
+        trail.doubts(fault.code());
+        AuthFault::Unknown
+    })
 }
 
 /// The one principal for whom everything that was shown stands.

@@ -325,6 +325,12 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
+    /// A table that may be absent.
+    pub(super) fn optional_table(&mut self, key: &'static str) -> Option<Fields<'a>> {
+        let value = self.value(key)?;
+        self.below(value, key)
+    }
+
     /// A table that must be there, inline or below a heading of its own.
     pub(super) fn table(&mut self, key: &'static str, example: &str) -> Option<Fields<'a>> {
         let value = self.required(key, example)?;

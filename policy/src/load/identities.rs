@@ -12,10 +12,13 @@
 //! san_dns = ["benefits-app.demo.example"]
 //! sha256 = ["…"]
 //! ```
+//!
+//! `[card.NAME]` and `[spiffe]` are in `cards`.
 
 use std::sync::Arc;
 
 use super::{
+    cards,
     fields::{Fields, Place, Text},
     manifest::check_tenant,
     purposes::check_sha256,
@@ -35,7 +38,10 @@ pub(super) fn read(
     purposes: &Purposes,
 ) -> Identities {
     let place = fields.place;
-    let mut identities = Identities::default();
+    let mut identities = Identities {
+        certificates: cards::read(&mut fields),
+        ..Identities::default()
+    };
     for (principal, mut entry) in fields.tables("identity") {
         let well_named = check_principal(place, &principal);
         read_certificates(&mut entry, &principal, &mut identities);

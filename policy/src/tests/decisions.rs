@@ -165,26 +165,6 @@ fn the_subject_carries_what_the_bundle_says() {
 }
 
 #[test]
-fn certificate_names_of_all_kinds_are_known() {
-    let digest = "ab".repeat(32);
-    let names = format!("tenant = \"t/o/m\"\nsan_dns = [\"App.Example\"]\nsha256 = [\"{digest}\"]");
-    let policy = Bundle::small()
-        .replacing("identities.toml", "tenant = \"t/o/m\"", &names)
-        .policy();
-    let check = |san_dns: &[&str], sha256: &str, expected: Option<&str>| {
-        let facts = CertificateFacts {
-            san_uris: &[],
-            san_dns,
-            sha256,
-        };
-        assert_eq!(policy.certificate_principal(&facts), expected);
-    };
-    check(&["app.EXAMPLE"], "", Some("svc:app"));
-    check(&[], &digest, Some("svc:app"));
-    check(&["other.example"], "", None);
-}
-
-#[test]
 fn sections_have_a_size_at_which_somebody_is_told() {
     let rows = |count: usize| {
         (0..count)

@@ -239,25 +239,3 @@ fn the_gateway_can_check_its_configuration_against_the_bundle() {
         (64, 12)
     );
 }
-
-#[test]
-fn a_certificate_stands_for_one_principal_or_for_none() {
-    let policy = demo();
-    let check = |san_uris: &[&str], expected: Option<&str>| {
-        let facts = CertificateFacts {
-            san_uris,
-            san_dns: &[],
-            sha256: "",
-        };
-        assert_eq!(policy.certificate_principal(&facts), expected);
-    };
-    let app = "spiffe://demo.example/benefits-app";
-    check(&[app], Some("svc:benefits-app"));
-    check(
-        &[app, "spiffe://elsewhere.example/x"],
-        Some("svc:benefits-app"),
-    );
-    check(&[app, "spiffe://demo.example/contracts-app"], None);
-    check(&["spiffe://demo.example/"], None);
-    check(&[], None);
-}
