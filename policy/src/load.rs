@@ -35,10 +35,15 @@ mod fields;
 mod files;
 mod identities;
 mod manifest;
+mod mend;
 mod purposes;
 mod roles;
 mod rules;
 mod sections;
+mod toml_repair;
+
+#[cfg(test)]
+pub(crate) use files::read as files_of;
 
 use fields::{Fields, Place};
 use files::Files;
@@ -222,7 +227,7 @@ impl Draft {
             for (action, section) in &rules.sections {
                 let rows = section.rows.len();
                 let message = format!("{rows} rules speak about `{tenant}` and `{action}`");
-                let hint = |bound| Some(format!("keep below {bound}: narrow `dom` and `act`"));
+                let hint = |bound| format!("keep below {bound}: narrow `dom` and `act`");
                 let last = section.rows.last().and_then(|row| self.rules.get(*row));
                 let Some((source, span)) = last.and_then(|rule| self.files.site(&rule.reference))
                 else {
@@ -288,7 +293,7 @@ fn template(place: Place<'_>) -> Option<Template> {
         place.error(
             0..0,
             format!("the access model is fixed, and this is another one (SHA-256 {digest})"),
-            Some(hint.into()),
+            hint,
         );
     }
     template

@@ -5,12 +5,14 @@ use std::ops::Range;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
-    value::Offset,
+    value::{Date, Offset, Time},
 };
 
+use super::{mend, toml_repair};
 use crate::{
+    hint::{Hint, either, nearest},
     label::Label,
-    problem::{Problems, Source, did_you_mean},
+    problem::{Problems, Source},
     time::UnixTime,
 };
 
@@ -43,7 +45,7 @@ impl<'a> Place<'a> {
         self,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
         self.problems.error(self.source, span, message, hint);
     }
@@ -52,7 +54,7 @@ impl<'a> Place<'a> {
         self,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
         self.problems.warning(self.source, span, message, hint);
     }
@@ -60,8 +62,9 @@ impl<'a> Place<'a> {
     /// Parses the file as TOML; `None` with its syntax errors reported.
     pub(super) fn parse(self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(&self.source.text);
-        for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
-            self.error(error.span().unwrap_or(0..0), error.message(), None);
+        let hints = toml_repair::hints(&self.source.text, &errors);
+        for (error, hint) in errors.iter().zip(hints).take(SYNTAX_ERRORS_MAX) {
+            self.error(error.span().unwrap_or(0..0), error.message(), hint);
         }
         errors.is_empty().then(|| table.into_inner())
     }
@@ -81,7 +84,7 @@ impl<'a> Place<'a> {
             self.error(
                 name.span(),
                 format!("unknown {what} `{}`", name.text),
-                did_you_mean(name.text, known),
+                name.mean(known.clone()).or(mend::few(known)),
             );
         }
         found
@@ -96,11 +99,9 @@ impl<'a> Place<'a> {
         let label = match Label::parse(text.text) {
             Ok(label) => label,
             Err(error) => {
-                self.error(
-                    text.span(),
-                    error.to_string(),
-                    Some("write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`".into()),
-                );
+                let hint =
+                    mend::label(text, needs).or("write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`");
+                self.error(text.span(), error.to_string(), hint);
                 return None;
             }
         };
@@ -119,13 +120,14 @@ impl<'a> Place<'a> {
             return Some(label);
         }
         for need in unknown {
-            let hint = did_you_mean(need, needs.clone());
-            let hint = hint.unwrap_or_else(|| "register it under [need] in attributes.toml".into());
-            self.error(
-                text.span(),
-                format!("unknown need `{need}` in label"),
-                Some(hint),
-            );
+            let near = nearest(need, needs.clone());
+            let hint = match near.as_slice() {
+                [] => mend::label(text, needs.clone())
+                    .or("register it under [need] in attributes.toml"),
+                [one] => text.write(text.text.replacen(need.as_str(), one, 1)),
+                few => Hint::advice(format!("did you mean {}?", either(few))),
+            };
+            self.error(text.span(), format!("unknown need `{need}` in label"), hint);
         }
         None
     }
@@ -134,10 +136,10 @@ impl<'a> Place<'a> {
 /// One table while it is read. Keys that were never asked for are reported by [`Fields::done`].
 pub(super) struct Fields<'a> {
     pub(super) place: Place<'a>,
-    table: &'a DeTable<'a>,
+    pub(super) table: &'a DeTable<'a>,
     /// Where a missing key is reported.
-    header: Range<usize>,
-    asked: Vec<&'static str>,
+    pub(super) header: Range<usize>,
+    pub(super) asked: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
@@ -168,7 +170,12 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let Some(items) = value.get_ref().as_array() else {
-            self.place.wrong_type::<()>(value, key, "a list of texts");
+            self.place.wrong_type::<()>(
+                value,
+                key,
+                "a list of texts",
+                self.place.in_brackets(value),
+            );
             return Vec::new();
         };
         items
@@ -199,7 +206,8 @@ impl<'a> Fields<'a> {
     pub(super) fn number(&mut self, key: &'static str, least: u64) -> Option<u64> {
         let value = self.required(key, "1")?;
         let Some(number) = value.get_ref().as_integer() else {
-            return self.place.wrong_type(value, key, "a whole number");
+            let hint = self.place.whole_number(value);
+            return self.place.wrong_type(value, key, "a whole number", hint);
         };
         let number = u64::from_str_radix(number.as_str(), number.radix())
             .ok()
@@ -218,7 +226,8 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_number(&mut self, key: &'static str, most: u64) -> Option<u64> {
         let value = self.value(key)?;
         let Some(number) = value.get_ref().as_integer() else {
-            return self.place.wrong_type(value, key, "a whole number");
+            let hint = self.place.whole_number(value);
+            return self.place.wrong_type(value, key, "a whole number", hint);
         };
         let number = u64::from_str_radix(number.as_str(), number.radix())
             .ok()
@@ -239,7 +248,12 @@ impl<'a> Fields<'a> {
             Some(flag) => flag,
             None => self
                 .place
-                .wrong_type(value, key, "true or false")
+                .wrong_type(
+                    value,
+                    key,
+                    "true or false",
+                    self.place.without_quotes(value, |value| value.is_bool()),
+                )
                 .unwrap_or_default(),
         }
     }
@@ -247,34 +261,32 @@ impl<'a> Fields<'a> {
     /// The end of a calendar day, written `2031-12-31`, which must be there.
     pub(super) fn last_day(&mut self, key: &'static str) -> Option<UnixTime> {
         let value = self.required(key, "2031-12-31")?;
-        match value
-            .get_ref()
-            .as_datetime()
-            .map(|moment| (moment.date, moment.time, moment.offset))
-        {
+        match date_time(value.get_ref()) {
             Some((Some(date), None, None)) => {
                 Some(UnixTime::after_day(date.year, date.month, date.day))
             }
-            _ => self
-                .place
-                .wrong_type(value, key, "a date such as 2031-12-31, without quotes"),
+            _ => self.place.wrong_type(
+                value,
+                key,
+                "a date such as 2031-12-31, without quotes",
+                self.place.without_quotes(value, is_date),
+            ),
         }
     }
 
     /// A local time of day in minutes, written `07:00:00`, if it is there.
     pub(super) fn minute(&mut self, key: &'static str) -> Option<u16> {
         let value = self.value(key)?;
-        match value
-            .get_ref()
-            .as_datetime()
-            .map(|moment| (moment.date, moment.time, moment.offset))
-        {
+        match date_time(value.get_ref()) {
             Some((None, Some(time), None)) => {
                 Some(u16::from(time.hour) * 60 + u16::from(time.minute))
             }
-            _ => self
-                .place
-                .wrong_type(value, key, "a time such as 07:00:00, without quotes"),
+            _ => self.place.wrong_type(
+                value,
+                key,
+                "a time such as 07:00:00, without quotes",
+                self.place.without_quotes(value, is_time),
+            ),
         }
     }
 
@@ -285,7 +297,7 @@ impl<'a> Fields<'a> {
         };
         let Some(tables) = value.get_ref().as_table() else {
             self.place
-                .wrong_type::<()>(value, key, "tables, as in `[zone.demo]`");
+                .wrong_type::<()>(value, key, "tables, as in `[zone.demo]`", None);
             return Vec::new();
         };
         let mut out = Vec::new();
@@ -302,10 +314,13 @@ impl<'a> Fields<'a> {
                     out.push((name, fields));
                 }
                 None => {
-                    self.place.wrong_type::<()>(value, name.text, "a table");
+                    self.place
+                        .wrong_type::<()>(value, name.text, "a table", None);
                 }
             }
         }
+        // As written, so that of two that clash the later one is reported.
+        out.sort_by_key(|(name, _)| name.span().start);
         out
     }
 
@@ -316,7 +331,7 @@ impl<'a> Fields<'a> {
         };
         let Some(items) = value.get_ref().as_array() else {
             let expected = format!("a list of tables, as in `[[{key}]]`");
-            self.place.wrong_type::<()>(value, key, &expected);
+            self.place.wrong_type::<()>(value, key, &expected, None);
             return Vec::new();
         };
         items
@@ -339,7 +354,7 @@ impl<'a> Fields<'a> {
 
     fn below(&self, value: &'a Spanned<DeValue<'a>>, key: &str) -> Option<Fields<'a>> {
         let Some(table) = value.get_ref().as_table() else {
-            return self.place.wrong_type(value, key, "a table");
+            return self.place.wrong_type(value, key, "a table", None);
         };
         Some(Self {
             place: self.place,
@@ -352,8 +367,7 @@ impl<'a> Fields<'a> {
     /// A moment with its offset from UTC, written `2026-11-23T15:00:00Z`, if it is there.
     pub(super) fn moment(&mut self, key: &'static str) -> Option<UnixTime> {
         let value = self.value(key)?;
-        let written = value.get_ref().as_datetime();
-        match written.map(|moment| (moment.date, moment.time, moment.offset)) {
+        match date_time(value.get_ref()) {
             Some((Some(date), Some(time), Some(offset))) => {
                 let minutes = match offset {
                     Offset::Z => 0,
@@ -368,6 +382,7 @@ impl<'a> Fields<'a> {
                 value,
                 key,
                 "a moment such as 2026-11-23T15:00:00Z, without quotes",
+                self.place.without_quotes(value, is_moment),
             ),
         }
     }
@@ -388,7 +403,8 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let Some(table) = value.get_ref().as_table() else {
-            self.place.wrong_type::<()>(value, key, "a table of texts");
+            self.place
+                .wrong_type::<()>(value, key, "a table of texts", None);
             return Vec::new();
         };
         let pairs = table.iter().filter_map(|(name, value)| {
@@ -401,27 +417,34 @@ impl<'a> Fields<'a> {
 
     /// Reports every key that nobody asked for.
     pub(super) fn done(self) {
-        for key in self.table.keys() {
-            if !self.asked.contains(&key.get_ref().as_ref()) {
-                let hint = did_you_mean(key.get_ref(), self.asked.iter().copied());
-                self.place
-                    .error(key.span(), format!("unknown key `{}`", key.get_ref()), hint);
+        for (key, value) in self.table {
+            let name = Text::new(key.get_ref(), key.span());
+            if self.asked.contains(&name.text) {
+                continue;
             }
+            // One that is there already cannot be meant again, unless both are tables.
+            let can_be_meant = |known: &&'static str| {
+                let there = self.table.get(*known);
+                there.is_none_or(|there| there.get_ref().is_table() && value.get_ref().is_table())
+            };
+            let hint = name
+                .mean(self.asked.iter().copied().filter(can_be_meant))
+                .or(mend::few(self.asked.iter().copied()));
+            let message = format!("unknown key `{}`", name.text);
+            self.place.error(name.span(), message, hint);
         }
     }
 
     /// Reports a problem about the table as a whole.
-    pub(super) fn error(&self, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<Hint>) {
         self.place.error(self.header.clone(), message, hint);
     }
 
     fn required(&mut self, key: &'static str, example: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.value(key);
         if value.is_none() {
-            self.error(
-                format!("missing key `{key}`"),
-                Some(format!("add `{key} = {example}`")),
-            );
+            let hint = mend::missing(self, key, example);
+            self.error(format!("missing key `{key}`"), hint);
         }
         value
     }
@@ -438,24 +461,53 @@ impl Place<'_> {
     /// A text that is not empty.
     fn as_text<'t>(self, value: &'t Spanned<DeValue<'_>>, key: &str) -> Option<Text<'t>> {
         let Some(text) = value.get_ref().as_str() else {
-            return self.wrong_type(value, key, "a text in quotes");
+            return self.wrong_type(value, key, "a text in quotes", self.in_quotes(value));
         };
         if text.trim().is_empty() {
             self.error(value.span(), format!("`{key}` is empty"), None);
             return None;
         }
+        if text == mend::PLACEHOLDER {
+            let hint = format!("write what is meant in place of `{text}`");
+            self.error(
+                value.span(),
+                format!("`{key}` is still to be filled in"),
+                hint,
+            );
+            return None;
+        }
         Some(Text::new(text, value.span()))
     }
 
-    fn wrong_type<T>(self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) -> Option<T> {
+    fn wrong_type<T>(
+        self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        expected: &str,
+        hint: impl Into<Hint>,
+    ) -> Option<T> {
         let found = value.get_ref().type_str();
-        self.error(
-            value.span(),
-            format!("`{key}` must be {expected}, found {found}"),
-            None,
-        );
+        let message = format!("`{key}` must be {expected}, found {found}");
+        self.error(value.span(), message, hint);
         None
     }
+}
+
+fn date_time(value: &DeValue<'_>) -> Option<(Option<Date>, Option<Time>, Option<Offset>)> {
+    let moment = value.as_datetime()?;
+    Some((moment.date, moment.time, moment.offset))
+}
+
+fn is_date(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((Some(_), None, None)))
+}
+
+fn is_time(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((None, Some(_), None)))
+}
+
+fn is_moment(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((Some(_), Some(_), Some(_))))
 }
 
 /// Syntax errors of one TOML file that are reported; one can drag many behind it.

@@ -15,7 +15,8 @@ use aws_lc_rs::digest;
 
 use super::{FILE_BYTES_MAX, FILES_MAX, fields::Place};
 use crate::{
-    problem::{Problem, Problems, Source, did_you_mean},
+    hint::{Hint, did_you_mean},
+    problem::{Problem, Problems, Source},
     records::Manifest,
     rule::RuleRef,
 };
@@ -28,7 +29,7 @@ pub(super) struct Files {
 /// Reads every file below a folder, dot names excepted, into memory.
 ///
 /// Symbolic links are followed, since mounted configuration is often made of them.
-pub(super) fn read(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Vec<Problem>> {
+pub(crate) fn read(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Vec<Problem>> {
     let problems = Problems::default();
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -93,12 +94,12 @@ impl Files {
         }
         for (path, bytes) in files.into_iter().take(FILES_MAX) {
             let Some(name) = name(&path) else {
-                let hint = did_you_mean(&file_name(&path), KNOWN_FILES)
-                    .unwrap_or_else(|| "remove it".into());
+                let near = did_you_mean(&file_name(&path), KNOWN_FILES);
+                let hint = Hint::from(near).or("remove it");
                 problems.file(
                     path,
                     "a bundle has no such file, so nobody would read it",
-                    Some(hint),
+                    hint,
                 );
                 continue;
             };
@@ -160,12 +161,12 @@ impl Files {
             if let Some((folder, _)) =
                 folder.filter(|(folder, _)| !manifest.tenants.contains_key(*folder))
             {
-                let hint = did_you_mean(folder, manifest.tenants.keys().map(String::as_str))
-                    .unwrap_or_else(|| format!("add `[tenant.{folder}]` to bundle.toml"));
+                let near = did_you_mean(folder, manifest.tenants.keys().map(String::as_str));
+                let hint = Hint::from(near).or(format!("add `[tenant.{folder}]` to bundle.toml"));
                 problems.file(
                     name.into(),
                     format!("tenant `{folder}` is not declared"),
-                    Some(hint),
+                    hint,
                 );
             }
         }
@@ -254,11 +255,7 @@ fn readable(path: PathBuf, bytes: Vec<u8>, problems: &Problems) -> Option<Source
                 source: &source,
                 problems,
             };
-            place.error(
-                at..at + 1,
-                "the file is not UTF-8",
-                Some("save it as UTF-8".into()),
-            );
+            place.error(at..at + 1, "the file is not UTF-8", "save it as UTF-8");
             return None;
         }
     };
@@ -270,7 +267,7 @@ fn readable(path: PathBuf, bytes: Vec<u8>, problems: &Problems) -> Option<Source
         place.error(
             0..3,
             "the file begins with a byte order mark",
-            Some("save it without one".into()),
+            Hint::remove(0..3).saying("save it without one"),
         );
         return None;
     }
