@@ -11,6 +11,7 @@
 //!   reach       who may do what, for a review
 //!   certificate for whom a client certificate stands
 //!   cache       verdicts that were reached before
+//!   schema      what an editor should know about the TOML files
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
 //!
@@ -42,6 +43,7 @@ mod problem;
 mod reach;
 mod records;
 mod rule;
+mod schema;
 mod snapshot;
 mod subject;
 mod time;
@@ -55,6 +57,7 @@ pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
 pub use problem::{Problem, Severity};
 pub use reach::Reach;
 pub use rule::{Action, ActionError, Column, RuleRef};
+pub use schema::SCHEMAS;
 pub use snapshot::{Loaded, Policy};
 pub use subject::{Assurance, AssuranceError, Subject};
 pub use time::UnixTime;

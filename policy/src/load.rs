@@ -112,6 +112,14 @@ impl Policy {
     }
 }
 
+/// The keys for which the loader asks while it reads a bundle, as `identities.toml identity.*.tenant`.
+#[cfg(test)]
+pub(crate) fn asked_keys(files: Vec<(PathBuf, Vec<u8>)>) -> std::collections::BTreeSet<String> {
+    let problems = Problems::default();
+    Draft::read(files, &problems);
+    problems.asked.into_inner()
+}
+
 /// Everything read from a bundle, before it is compiled.
 struct Draft {
     files: Files,

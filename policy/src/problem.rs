@@ -119,7 +119,12 @@ impl Source {
 
 /// Collects problems while a bundle is read.
 #[derive(Default)]
-pub(crate) struct Problems(RefCell<Vec<Problem>>);
+pub(crate) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// The keys for which the loader asked, as `identities.toml identity.*.tenant`.
+    #[cfg(test)]
+    pub(crate) asked: RefCell<BTreeSet<String>>,
+}
 
 impl Problems {
     /// Reports an error at `span` of `source`.
@@ -159,7 +164,7 @@ impl Problems {
     ) {
         let (line, column) = (source.line(span.start), source.column(span.start));
         let file = source.path.clone();
-        self.0.borrow_mut().push(Problem {
+        self.found.borrow_mut().push(Problem {
             file,
             line,
             column,
@@ -173,7 +178,7 @@ impl Problems {
 
     /// Whether anything so far refuses the bundle.
     pub(crate) fn any_error(&self) -> bool {
-        self.0
+        self.found
             .borrow()
             .iter()
             .any(|problem| problem.severity == Severity::Error)
@@ -181,23 +186,23 @@ impl Problems {
 
     /// Whether nothing was reported.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 
     /// Whether something was reported that begins within these bytes.
     pub(crate) fn any_in(&self, span: Range<usize>) -> bool {
-        let all = self.0.borrow();
+        let all = self.found.borrow();
         all.iter().any(|problem| span.contains(&problem.span.start))
     }
 
     /// Everything that others reported as well.
     pub(crate) fn extend(&self, others: Self) {
-        self.0.borrow_mut().extend(others.0.into_inner());
+        self.found.borrow_mut().extend(others.found.into_inner());
     }
 
     /// The files about which something was reported.
     pub(crate) fn file_names(&self) -> BTreeSet<PathBuf> {
-        self.0
+        self.found
             .borrow()
             .iter()
             .map(|problem| problem.file.clone())
@@ -206,7 +211,7 @@ impl Problems {
 
     /// Everything reported, by file and position.
     pub(crate) fn into_sorted(self) -> Vec<Problem> {
-        let mut all = self.0.into_inner();
+        let mut all = self.found.into_inner();
         all.sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
         all
     }

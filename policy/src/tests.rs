@@ -13,7 +13,7 @@ mod files;
 mod laws;
 mod mistakes;
 mod reach;
-mod seeded;
+pub(crate) mod seeded;
 pub(crate) mod support;
 mod traps;
 

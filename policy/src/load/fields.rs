@@ -140,6 +140,9 @@ pub(super) struct Fields<'a> {
     /// Where a missing key is reported.
     pub(super) header: Range<usize>,
     pub(super) asked: Vec<&'static str>,
+    /// Where in its file the table is, as `identity.*.`: see [`Fields::note`].
+    #[cfg(test)]
+    path: String,
 }
 
 impl<'a> Fields<'a> {
@@ -149,6 +152,8 @@ impl<'a> Fields<'a> {
             table,
             header: 0..0,
             asked: Vec::new(),
+            #[cfg(test)]
+            path: String::new(),
         }
     }
 
@@ -305,12 +310,7 @@ impl<'a> Fields<'a> {
             let name = Text::new(name.get_ref(), name.span());
             match value.get_ref().as_table() {
                 Some(table) => {
-                    let fields = Self {
-                        place: self.place,
-                        table,
-                        header: name.span(),
-                        asked: Vec::new(),
-                    };
+                    let fields = self.inner(table, name.span(), &format!("{key}.*."));
                     out.push((name, fields));
                 }
                 None => {
@@ -356,12 +356,20 @@ impl<'a> Fields<'a> {
         let Some(table) = value.get_ref().as_table() else {
             return self.place.wrong_type(value, key, "a table", None);
         };
-        Some(Self {
+        Some(self.inner(table, value.span(), &format!("{key}.")))
+    }
+
+    /// A table inside this one.
+    fn inner(&self, table: &'a DeTable<'a>, header: Range<usize>, below: &str) -> Fields<'a> {
+        let _ = below; // only tests want to know
+        Self {
             place: self.place,
             table,
-            header: value.span(),
+            header,
             asked: Vec::new(),
-        })
+            #[cfg(test)]
+            path: format!("{}{below}", self.path),
+        }
     }
 
     /// A moment with its offset from UTC, written `2026-11-23T15:00:00Z`, if it is there.
@@ -390,6 +398,14 @@ impl<'a> Fields<'a> {
     /// Whether a key is there, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Remembers that the loader asks for a key, to be compared with the schemas of `crate::schema`.
+    #[cfg(test)]
+    fn note(&self, key: &str) {
+        let file = self.place.source.path.file_name().unwrap_or_default();
+        let key = format!("{} {}{key}", file.to_string_lossy(), self.path);
+        self.place.problems.asked.borrow_mut().insert(key);
     }
 
     /// Where the table begins.
@@ -452,6 +468,8 @@ impl<'a> Fields<'a> {
     fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
+            #[cfg(test)]
+            self.note(key);
         }
         self.table.get(key)
     }

@@ -11,9 +11,9 @@ use super::support::{Bundle, lines};
 use crate::Problem;
 
 /// One change that makes a mistake.
-struct Mistake<'a> {
-    path: &'a str,
-    keys: BTreeMap<&'a str, &'a str>,
+pub(crate) struct Mistake<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) keys: BTreeMap<&'a str, &'a str>,
 }
 
 /// What came of it.
@@ -23,14 +23,14 @@ struct Found {
 }
 
 impl Mistake<'_> {
-    fn key(&self, key: &str) -> &str {
+    pub(crate) fn key(&self, key: &str) -> &str {
         self.keys
             .get(key)
             .unwrap_or_else(|| panic!("{}: no `{key}` in {:?}", self.path, self.keys))
     }
 
     /// The bundle with the mistake in it.
-    fn make(&self, bundle: &Bundle) -> Bundle {
+    pub(crate) fn make(&self, bundle: &Bundle) -> Bundle {
         let (bundle, path) = (bundle.clone(), self.path);
         match (self.keys.get("new"), self.keys.get("add")) {
             (Some(text), _) => bundle.with(path, *text),
@@ -76,7 +76,7 @@ impl Mistake<'_> {
 }
 
 /// The bundle below a folder.
-fn bundle(dir: &Path) -> Bundle {
+pub(crate) fn bundle(dir: &Path) -> Bundle {
     let files = crate::load::files_of(dir).expect("the bundle is readable");
     let texts = files.into_iter().map(|(path, bytes)| {
         let path = path.to_str().expect("a path").to_owned();
@@ -85,7 +85,7 @@ fn bundle(dir: &Path) -> Bundle {
     Bundle::of(texts)
 }
 
-fn mistakes<'a>(table: &'a DeTable<'a>) -> Vec<Mistake<'a>> {
+pub(crate) fn mistakes<'a>(table: &'a DeTable<'a>) -> Vec<Mistake<'a>> {
     let mut all = Vec::new();
     for (path, group) in table {
         let rows = group
