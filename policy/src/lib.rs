@@ -7,6 +7,7 @@
 //!   rule        one typed row;   pattern: how its columns match
 //!   snapshot    a loaded policy
 //!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   expiry      what has ended, or ends soon
 //!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it;
 //!   reach       who may do what, for a review
 //!   certificate for whom a client certificate stands
@@ -33,6 +34,7 @@ mod cases;
 mod certificate;
 mod decide;
 mod decision;
+mod expiry;
 mod explain;
 mod hint;
 mod label;

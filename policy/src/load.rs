@@ -34,6 +34,7 @@ mod csv;
 mod fields;
 mod files;
 mod identities;
+mod lints;
 mod manifest;
 mod mend;
 mod purposes;
@@ -77,7 +78,10 @@ impl Policy {
         };
         match loaded {
             Ok(Loaded { policy, warnings }) => Ok(Loaded {
-                policy,
+                policy: Policy {
+                    root: dir.to_owned(),
+                    ..policy
+                },
                 warnings: warnings.into_iter().map(in_dir).collect(),
             }),
             Err(problems) => Err(problems.into_iter().map(in_dir).collect()),
@@ -172,6 +176,7 @@ impl Draft {
     fn compile(self, problems: &Problems) -> Option<Policy> {
         let tenants = sections::sort(&self.records.identities, &self.rules);
         self.check_sizes(&tenants, problems);
+        lints::check(&self, &tenants, problems);
         let sections = tenants.values().flat_map(|tenant| tenant.sections.values());
         let rows = sections.map(|section| {
             section
@@ -197,6 +202,7 @@ impl Draft {
         } = self.records;
         let policy = Policy {
             digest: self.files.digest().into(),
+            root: PathBuf::new(),
             manifest,
             attributes,
             purposes,

@@ -86,6 +86,16 @@ impl Source {
         }
     }
 
+    /// The place of some bytes.
+    pub(crate) fn site(&self, span: Range<usize>) -> Site {
+        Site {
+            file: self.path.clone(),
+            line: self.line(span.start),
+            column: self.column(span.start),
+            span,
+        }
+    }
+
     /// Line of a byte, from 1.
     pub(crate) fn line(&self, at: usize) -> u32 {
         let lines = self.line_starts.partition_point(|start| *start <= at);
@@ -117,6 +127,37 @@ impl Source {
     }
 }
 
+/// A place in a file that is remembered after the file was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) file: PathBuf,
+    line: u32,
+    column: u32,
+    span: Range<usize>,
+}
+
+impl Site {
+    /// A problem at this place.
+    pub(crate) fn problem(
+        &self,
+        severity: Severity,
+        message: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) -> Problem {
+        let Hint { words, fix } = hint.into();
+        Problem {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+            span: self.span.clone(),
+            message: message.into(),
+            hint: words,
+            fix,
+            severity,
+        }
+    }
+}
+
 /// Collects problems while a bundle is read.
 #[derive(Default)]
 pub(crate) struct Problems {
@@ -135,7 +176,7 @@ impl Problems {
         message: impl Into<String>,
         hint: impl Into<Hint>,
     ) {
-        self.report(source, span, message.into(), hint.into(), Severity::Error);
+        self.report(&source.site(span), Severity::Error, message, hint);
     }
 
     /// Reports a warning at `span` of `source`.
@@ -146,7 +187,7 @@ impl Problems {
         message: impl Into<String>,
         hint: impl Into<Hint>,
     ) {
-        self.report(source, span, message.into(), hint.into(), Severity::Warning);
+        self.report(&source.site(span), Severity::Warning, message, hint);
     }
 
     /// Reports an error about a file as a whole, at 1:1.
@@ -154,26 +195,16 @@ impl Problems {
         self.error(&Source::new(path, String::new()), 0..0, message, hint);
     }
 
-    fn report(
+    /// Reports a problem at a remembered place.
+    pub(crate) fn report(
         &self,
-        source: &Source,
-        span: Range<usize>,
-        message: String,
-        Hint { words, fix }: Hint,
+        site: &Site,
         severity: Severity,
+        message: impl Into<String>,
+        hint: impl Into<Hint>,
     ) {
-        let (line, column) = (source.line(span.start), source.column(span.start));
-        let file = source.path.clone();
-        self.found.borrow_mut().push(Problem {
-            file,
-            line,
-            column,
-            span,
-            message,
-            hint: words,
-            fix,
-            severity,
-        });
+        let problem = site.problem(severity, message, hint);
+        self.found.borrow_mut().push(problem);
     }
 
     /// Whether anything so far refuses the bundle.

@@ -11,6 +11,7 @@ mod demo;
 mod explain;
 mod files;
 mod laws;
+mod lints;
 mod mistakes;
 mod reach;
 pub(crate) mod seeded;

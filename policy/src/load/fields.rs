@@ -12,7 +12,7 @@ use super::{mend, toml_repair};
 use crate::{
     hint::{Hint, either, nearest},
     label::Label,
-    problem::{Problems, Source},
+    problem::{Problems, Site, Source},
     time::UnixTime,
 };
 
@@ -406,6 +406,13 @@ impl<'a> Fields<'a> {
         let file = self.place.source.path.file_name().unwrap_or_default();
         let key = format!("{} {}{key}", file.to_string_lossy(), self.path);
         self.place.problems.asked.borrow_mut().insert(key);
+    }
+
+    /// Where a key's value is, or its table if it is not there.
+    pub(super) fn site(&self, key: &str) -> Site {
+        let value = self.table.get(key);
+        let span = value.map_or(self.header.clone(), |value| value.span());
+        self.place.source.site(span)
     }
 
     /// Where the table begins.

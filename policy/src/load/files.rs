@@ -178,6 +178,20 @@ impl Files {
         Some((source, source.line_span(rule.line())))
     }
 
+    /// One column of a rule.
+    pub(super) fn cell(&self, rule: &RuleRef, column: usize) -> Option<(&Source, Range<usize>)> {
+        let (source, line) = self.site(rule)?;
+        let text = source.text.get(line.clone())?;
+        let before: usize = text
+            .split(',')
+            .take(column)
+            .map(|cell| cell.len() + 1)
+            .sum();
+        let cell = text.split(',').nth(column)?;
+        let start = line.start + before + (cell.len() - cell.trim_start().len());
+        Some((source, start..start + cell.trim().len()))
+    }
+
     /// Path and text of every guardrail file.
     pub(super) fn guardrails(&self) -> Vec<(PathBuf, String)> {
         let files = self.named("guardrails.toml").into_iter();

@@ -50,6 +50,8 @@ pub(super) fn read(
         let identity = read_identity(&principal, &mut entry, manifest, attributes, purposes);
         entry.done();
         if let Some(identity) = identity.filter(|_| well_named) {
+            let site = place.source.site(principal.span());
+            identities.sites.insert(principal.text.to_owned(), site);
             identities
                 .by_principal
                 .insert(principal.text.to_owned(), Arc::new(identity));

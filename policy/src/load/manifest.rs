@@ -30,6 +30,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
     }
     manifest.revision = fields.number("revision", 1).unwrap_or_default();
     manifest.expires = fields.last_day("expires");
+    manifest.expires_at = Some(fields.site("expires"));
     fields.text("reason");
     fields.optional_text("ticket");
     if let Some(floor) = fields.optional_number("coverage_floor", 100) {

@@ -88,6 +88,7 @@ fn read_purpose(fields: &mut Fields<'_>) -> Purpose {
     let needs_lifted = clauses(fields, "needs_lifted");
     Purpose {
         expires,
+        site: fields.site("expires"),
         needs_lifted,
     }
 }
@@ -153,6 +154,7 @@ fn read_authority(
         purposes: named.into_iter().map(|text| text.text.to_owned()).collect(),
         lifts: lifts.into_iter().map(|text| text.text.to_owned()).collect(),
         expires,
+        site: fields.site("expires"),
     })
 }
 

@@ -19,7 +19,10 @@ fn the_small_bundle_has_no_mistake() {
         .load()
         .map_err(|problems| lines(&problems))
         .expect("it loads");
-    assert_eq!(lines(&loaded.warnings), "");
+    // Somebody without a role, for tests of that.
+    let told = lines(&loaded.warnings);
+    assert!(told.starts_with("identities.toml:7:11: warning: `svc:other` holds no role"));
+    assert_eq!(told.lines().count(), 1, "{told}");
 }
 
 #[test]
@@ -136,7 +139,8 @@ fn all_at_once_in_order_of_files() {
 fn warnings_do_not_refuse_a_bundle() {
     let rows = "p, R-1, role:app, t/o/m, model/a, chat, p.*, CUI, net, aal1, *, mild, allow\n\
                 p, R-2, role:nobody, t/o/n, model/a, chat, p.*, CUI, net, aal1, *, mild, allow\n";
-    let loaded = Bundle::small().rules(rows).load().expect("it loads");
+    let bundle = Bundle::small().adding(ROLES, "g, svc:other, role:app, t/o/m\n");
+    let loaded = bundle.rules(rows).load().expect("it loads");
     assert!(
         loaded
             .warnings
