@@ -8,6 +8,7 @@ mod cases;
 mod certificates;
 mod decisions;
 mod demo;
+mod duties;
 mod explain;
 mod files;
 mod laws;

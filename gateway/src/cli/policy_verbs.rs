@@ -20,6 +20,7 @@ use super::Output;
 mod can;
 mod check;
 mod explain;
+mod status;
 mod test;
 
 #[derive(Subcommand)]
@@ -29,6 +30,7 @@ pub(crate) enum Verb {
     Explain(explain::Options),
     Can(can::CanOptions),
     Who(can::WhoOptions),
+    Status(status::Options),
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
@@ -38,6 +40,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Explain(options) => explain::run(&options),
         Verb::Can(options) => can::can(&options),
         Verb::Who(options) => can::who(&options),
+        Verb::Status(options) => status::run(&options),
     }
 }
 
