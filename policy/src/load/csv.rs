@@ -68,12 +68,17 @@ fn is_clean(place: Place<'_>, start: usize, text: &str) -> bool {
         ),
         '"' => (
             "quotes have no meaning here".into(),
-            "remove them: values hold no commas",
+            "remove it: values hold no commas",
         ),
-        '\t' => ("a tab between values".into(), "use spaces"),
+        '\t' => ("a tab between values".into(), "write ` `"),
         _ => (
             format!("character U+{:04X} in a value", u32::from(bad)),
-            "use plain ASCII letters",
+            match plain(bad) {
+                Some(' ') => "write ` `",
+                Some(plain) => &format!("write `{plain}`"),
+                None if INVISIBLE.contains(&bad) => "remove it: nobody sees it",
+                None => "use plain ASCII letters",
+            },
         ),
     };
     place.error(
@@ -83,6 +88,61 @@ fn is_clean(place: Place<'_>, start: usize, text: &str) -> bool {
     );
     false
 }
+
+/// The ASCII character that a reader takes another for, for the look-alikes that keyboards, editors and
+/// word processors slip in (Unicode TS 39, the letters of Latin, Cyrillic and Greek alike).
+fn plain(look_alike: char) -> Option<char> {
+    let code = u32::from(look_alike);
+    if (0xff01..=0xff5e).contains(&code) {
+        // Full-width forms, in the order of ASCII.
+        return char::from_u32(code - 0xfee0);
+    }
+    LOOK_ALIKES
+        .iter()
+        .find(|(alike, _)| alike.contains(look_alike))
+        .map(|(_, plain)| *plain)
+}
+
+const LOOK_ALIKES: [(&str, char); 33] = [
+    ("\u{410}\u{391}", 'A'),
+    ("\u{412}\u{392}", 'B'),
+    ("\u{421}", 'C'),
+    ("\u{415}\u{395}", 'E'),
+    ("\u{41d}\u{397}", 'H'),
+    ("\u{406}\u{399}", 'I'),
+    ("\u{41a}\u{39a}", 'K'),
+    ("\u{41c}\u{39c}", 'M'),
+    ("\u{39d}", 'N'),
+    ("\u{41e}\u{39f}", 'O'),
+    ("\u{420}\u{3a1}", 'P'),
+    ("\u{405}", 'S'),
+    ("\u{422}\u{3a4}", 'T'),
+    ("\u{425}\u{3a7}", 'X'),
+    ("\u{423}\u{3a5}", 'Y'),
+    ("\u{396}", 'Z'),
+    ("\u{430}\u{3b1}", 'a'),
+    ("\u{441}", 'c'),
+    ("\u{435}", 'e'),
+    ("\u{4bb}", 'h'),
+    ("\u{456}\u{3b9}", 'i'),
+    ("\u{458}", 'j'),
+    ("\u{43e}\u{3bf}", 'o'),
+    ("\u{440}\u{3c1}", 'p'),
+    ("\u{455}", 's'),
+    ("\u{3bd}", 'v'),
+    ("\u{445}\u{3c7}", 'x'),
+    ("\u{443}\u{3b3}", 'y'),
+    ("\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2212}", '-'),
+    ("\u{2024}", '.'),
+    ("\u{1c0}\u{2223}", '|'),
+    ("\u{2217}\u{22c6}", '*'),
+    ("\u{a0}\u{2002}\u{2003}\u{2009}\u{202f}\u{3000}", ' '),
+];
+
+/// Characters that take no place.
+const INVISIBLE: [char; 6] = [
+    '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}',
+];
 
 /// The trimmed cells of a line, each with its place in the file.
 fn cells(start: usize, text: &str) -> Vec<Text<'_>> {

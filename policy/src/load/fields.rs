@@ -29,6 +29,19 @@ impl<'a> Text<'a> {
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
+
+    /// The place of a part of the text; of the whole, if it is not in it as it is written.
+    pub(super) fn part(&self, part: &str) -> Range<usize> {
+        // A quoted text has a quote on either side.
+        let quote = (self.span.len() - self.text.len().min(self.span.len())) / 2;
+        match self.text.find(part) {
+            Some(at) if self.span.len() == self.text.len() + 2 * quote => {
+                let start = self.span.start + quote + at;
+                start..start + part.len()
+            }
+            _ => self.span(),
+        }
+    }
 }
 
 /// A file that is being read, and where its problems go.
@@ -96,11 +109,12 @@ impl<'a> Place<'a> {
         let label = match Label::parse(text.text) {
             Ok(label) => label,
             Err(error) => {
-                self.error(
-                    text.span(),
-                    error.to_string(),
-                    Some("write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`".into()),
-                );
+                let capitals = text.text.to_uppercase();
+                let hint = match Label::parse(&capitals) {
+                    Ok(_) => format!("did you mean `{capitals}`?"),
+                    Err(_) => "a label is LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`".into(),
+                };
+                self.error(text.span(), error.to_string(), Some(hint));
                 return None;
             }
         };
@@ -122,7 +136,7 @@ impl<'a> Place<'a> {
             let hint = did_you_mean(need, needs.clone());
             let hint = hint.unwrap_or_else(|| "register it under [need] in attributes.toml".into());
             self.error(
-                text.span(),
+                text.part(need),
                 format!("unknown need `{need}` in label"),
                 Some(hint),
             );
@@ -138,6 +152,8 @@ pub(super) struct Fields<'a> {
     /// Where a missing key is reported.
     header: Range<usize>,
     asked: Vec<&'static str>,
+    /// Keys that must be there and are not, with an example of their value.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Fields<'a> {
@@ -147,6 +163,7 @@ impl<'a> Fields<'a> {
             table,
             header: 0..0,
             asked: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -298,6 +315,7 @@ impl<'a> Fields<'a> {
                         table,
                         header: name.span(),
                         asked: Vec::new(),
+                        missing: Vec::new(),
                     };
                     out.push((name, fields));
                 }
@@ -346,6 +364,7 @@ impl<'a> Fields<'a> {
             table,
             header: value.span(),
             asked: Vec::new(),
+            missing: Vec::new(),
         })
     }
 
@@ -399,13 +418,28 @@ impl<'a> Fields<'a> {
         pairs.collect()
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that nobody asked for, and every one that is missing. A missing key that an
+    /// unknown one was most likely meant to be is one mistake, and reported as such.
     pub(super) fn done(self) {
-        for key in self.table.keys() {
-            if !self.asked.contains(&key.get_ref().as_ref()) {
-                let hint = did_you_mean(key.get_ref(), self.asked.iter().copied());
-                self.place
-                    .error(key.span(), format!("unknown key `{}`", key.get_ref()), hint);
+        let asked = |key: &str| self.asked.contains(&key);
+        let unknown = self.table.keys().filter(|key| !asked(key.get_ref()));
+        let mut meant = Vec::new();
+        for key in unknown {
+            let near = |known: &str| did_you_mean(key.get_ref(), [known]);
+            let missing = self.missing.iter().map(|(missing, _)| *missing);
+            let hint = missing
+                .clone()
+                .find_map(|missing| near(missing).inspect(|_| meant.push(missing)))
+                .or_else(|| did_you_mean(key.get_ref(), self.asked.iter().copied()));
+            self.place
+                .error(key.span(), format!("unknown key `{}`", key.get_ref()), hint);
+        }
+        for (key, example) in &self.missing {
+            if !meant.contains(key) {
+                self.error(
+                    format!("missing key `{key}`"),
+                    Some(format!("add `{key} = {example}`")),
+                );
             }
         }
     }
@@ -418,10 +452,7 @@ impl<'a> Fields<'a> {
     fn required(&mut self, key: &'static str, example: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.value(key);
         if value.is_none() {
-            self.error(
-                format!("missing key `{key}`"),
-                Some(format!("add `{key} = {example}`")),
-            );
+            self.missing.push((key, example.to_owned()));
         }
         value
     }
@@ -449,10 +480,26 @@ impl Place<'_> {
 
     fn wrong_type<T>(self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) -> Option<T> {
         let found = value.get_ref().type_str();
+        // What is quoted and should not be, or is alone and should be a list.
+        let hint = value.get_ref().as_str().and_then(|text| {
+            if expected.starts_with("a list of texts") {
+                return Some(format!("write `[\"{text}\"]`"));
+            }
+            let bare = match expected {
+                "true or false" => matches!(text, "true" | "false"),
+                _ if expected.starts_with("a text") || expected.starts_with("a table") => false,
+                // A number, a date, a time.
+                _ => {
+                    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b':');
+                    !text.is_empty() && text.bytes().all(plain)
+                }
+            };
+            bare.then(|| format!("write `{text}`"))
+        });
         self.error(
             value.span(),
             format!("`{key}` must be {expected}, found {found}"),
-            None,
+            hint,
         );
         None
     }

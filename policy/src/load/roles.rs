@@ -155,7 +155,7 @@ impl Reader<'_> {
             place.error(
                 member.span(),
                 "this row repeats an earlier one",
-                Some("remove it".into()),
+                Some("remove the row".into()),
             );
         }
     }
@@ -228,8 +228,12 @@ pub(super) fn check_role(place: Place<'_>, role: &Text<'_>) -> bool {
     let name = role.text;
     let fits = name.strip_prefix("role:").is_some_and(is_word);
     if !fits {
-        let hint =
-            did_you_mean(name, [EVERYONE, SUSPENDED]).unwrap_or_else(|| "write `role:name`".into());
+        let lower = name.to_lowercase();
+        let hint = match lower.strip_prefix("role:").is_some_and(is_word) {
+            true => format!("did you mean `{lower}`?"),
+            false => did_you_mean(name, [EVERYONE, SUSPENDED])
+                .unwrap_or_else(|| "write `role:name`".into()),
+        };
         place.error(role.span(), format!("`{name}` is not a role"), Some(hint));
     }
     fits

@@ -301,7 +301,12 @@ impl Reader<'_> {
             let name = part.trim();
             let from = at + (part.len() - part.trim_start().len());
             at += part.len() + 1;
-            sound &= self.check_name(what, &Text::new(name, from..from + name.len()), known);
+            let place = match name.is_empty() && cell.text.contains('|') {
+                // Between two `|`, or at an end: one `|` too many, and that is marked.
+                true => at.min(cell.span().end) - 1..at.min(cell.span().end),
+                false => from..from + name.len(),
+            };
+            sound &= self.check_name(what, &Text::new(name, place), known);
             names.push(name);
         }
         sound.then(|| names.join("|"))
@@ -314,7 +319,10 @@ impl Reader<'_> {
             return true;
         }
         let (message, hint) = match text.strip_suffix('*') {
-            _ if text.is_empty() => (format!("an empty {what}"), "write `*` for all".to_owned()),
+            _ if text.is_empty() && name.span().is_empty() => {
+                (format!("an empty {what}"), "write `*` for all".to_owned())
+            }
+            _ if text.is_empty() => (format!("an empty {what}"), "remove it".to_owned()),
             Some("") => (
                 "`*` covers everything beside it".into(),
                 "write `*` alone".into(),
@@ -429,7 +437,7 @@ impl<'a> Seen<'a> {
         let content: Vec<&str> = content.iter().map(|cell| cell.text).collect();
         if let Some(first) = self.contents.get(&content) {
             let message = format!("rule `{}` says the same as {first}", rid.text);
-            place.warning(rid.span(), message, Some("remove one".into()));
+            place.warning(rid.span(), message, Some("remove the row".into()));
             return;
         }
         self.contents.insert(content, site.clone());

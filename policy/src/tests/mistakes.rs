@@ -102,7 +102,7 @@ fn in_the_columns_of_rules() {
     seeded(
         "model/a",
         "model/a|",
-        "1:34: error: an empty object (write `*` for all)",
+        "1:33: error: an empty object (remove it)",
     );
     seeded(
         "model/a",
@@ -147,22 +147,22 @@ fn in_the_columns_of_rules() {
     seeded(
         "CUI",
         "cui",
-        "1:46: error: `cui` is not a level (U, CUI, C, S, TS) (write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`)",
+        "1:46: error: `cui` is not a level (U, CUI, C, S, TS) (did you mean `CUI`?)",
     );
     seeded(
         "CUI",
         "CUI:PRIVCY",
-        "1:46: error: unknown need `PRIVCY` in label (did you mean `PRVCY`?)",
+        "1:50: error: unknown need `PRIVCY` in label (did you mean `PRVCY`?)",
     );
     seeded(
         "CUI",
         "CUI:XYZ",
-        "1:46: error: unknown need `XYZ` in label (register it under [need] in attributes.toml)",
+        "1:50: error: unknown need `XYZ` in label (register it under [need] in attributes.toml)",
     );
     seeded(
         "CUI",
         "U:NF+REL-UK",
-        "1:46: error: `UK` is not a three-letter country code (write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`)",
+        "1:46: error: `UK` is not a three-letter country code (a label is LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`)",
     );
     seeded(
         "net",
@@ -218,17 +218,17 @@ fn in_the_columns_of_rules() {
     seeded(
         "net",
         "nеt",
-        "1:52: error: character U+0435 in a value (use plain ASCII letters)",
+        "1:52: error: character U+0435 in a value (write `e`)",
     );
     seeded(
         "net",
         "n\tet",
-        "1:52: error: a tab between values (use spaces)",
+        "1:52: error: a tab between values (write ` `)",
     );
     seeded(
         "chat",
         "ch\u{200b}at",
-        "1:37: error: character U+200B in a value (use plain ASCII letters)",
+        "1:37: error: character U+200B in a value (remove it: nobody sees it)",
     );
 }
 
@@ -315,7 +315,7 @@ fn in_roles() {
     );
     row(
         "g, svc:app, role:app, t/o/m",
-        "2:4: error: this row repeats an earlier one (remove it)",
+        "2:4: error: this row repeats an earlier one (remove the row)",
     );
     row(
         "p, svc:other, role:app, t/o/m",
@@ -334,12 +334,12 @@ fn in_bundle_toml() {
     seeded(
         "revision = 3",
         "revision = \"3\"",
-        "3:12: error: `revision` must be a whole number, found string",
+        "3:12: error: `revision` must be a whole number, found string (write `3`)",
     );
     seeded(
         "expires = 2031-12-31",
         "expires = \"2031-12-31\"",
-        "4:11: error: `expires` must be a date such as 2031-12-31, without quotes, found string",
+        "4:11: error: `expires` must be a date such as 2031-12-31, without quotes, found string (write `2031-12-31`)",
     );
     seeded(
         "expires = 2031-12-31",
@@ -380,7 +380,7 @@ fn in_attributes_toml() {
     seeded(
         "ceiling = \"S\"",
         "ceiling = \"SECRET\"",
-        "6:11: error: `SECRET` is not a level (U, CUI, C, S, TS) (write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`)",
+        "6:11: error: `SECRET` is not a level (U, CUI, C, S, TS) (a label is LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`)",
     );
     seeded(
         "days = [\"mon\"]",
@@ -400,7 +400,7 @@ fn in_attributes_toml() {
     seeded(
         "from = 14:00:00",
         "from = \"14:00\"",
-        "12:8: error: `from` must be a time such as 07:00:00, without quotes, found string",
+        "12:8: error: `from` must be a time such as 07:00:00, without quotes, found string (write `14:00`)",
     );
     seeded(
         "from = 14:00:00",
@@ -418,17 +418,11 @@ fn in_attributes_toml() {
 fn in_keys() {
     check(
         &Bundle::small().replacing("bundle.toml", "revision", "revison"),
-        &[
-            "bundle.toml:1:1: error: missing key `revision` (add `revision = 1`)",
-            "bundle.toml:3:1: error: unknown key `revison` (did you mean `revision`?)",
-        ],
+        &["bundle.toml:3:1: error: unknown key `revison` (did you mean `revision`?)"],
     );
     check(
         &Bundle::small().replacing("attributes.toml", "ceiling = \"U\"", "ceilling = \"U\""),
-        &[
-            "attributes.toml:7:7: error: missing key `ceiling` (add `ceiling = \"…\"`)",
-            "attributes.toml:9:1: error: unknown key `ceilling` (did you mean `ceiling`?)",
-        ],
+        &["attributes.toml:9:1: error: unknown key `ceilling` (did you mean `ceiling`?)"],
     );
     check(
         &Bundle::small().replacing("attributes.toml", "[zone.net]", "[zones.net]"),
@@ -544,7 +538,7 @@ fn in_identities_toml() {
     seeded(
         "clearance = \"CUI\"",
         "clearance = \"CUI:PRVYC\"",
-        "4:13: error: unknown need `PRVYC` in label (did you mean `PRVCY`?)",
+        "4:18: error: unknown need `PRVYC` in label (did you mean `PRVCY`?)",
     );
     seeded(
         "assurance = \"aal2\"",
@@ -574,7 +568,7 @@ fn in_identities_toml() {
     seeded(
         "purposes = [\"p.one\", \"p.two\"]",
         "purposes = \"p.one\"",
-        "6:12: error: `purposes` must be a list of texts, found string",
+        "6:12: error: `purposes` must be a list of texts, found string (write `[\"p.one\"]`)",
     );
     seeded(
         "purposes = [\"p.one\"]",
