@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::Gateway;
 use crate::identity::TokenFault;
-use crate::problem::Severity;
+use crate::problem::Problem;
 use crate::reload::Reloaded;
 
 /// A bound admin listener.
@@ -119,19 +119,6 @@ fn status(gw: &Gateway) -> Value {
     let rules = gw.rules.load();
     let state = gw.reloads.state();
     let problems = state.failure.iter().flat_map(|failure| &failure.problems);
-    let problem = |p: &crate::problem::Problem| {
-        json!({
-            "file": p.file.display().to_string(),
-            "line": p.line,
-            "column": p.column,
-            "severity": match p.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            "message": p.message,
-            "hint": p.hint,
-        })
-    };
     json!({
         "id": rules.policy.id(),
         "revision": rules.policy.revision(),
@@ -140,7 +127,7 @@ fn status(gw: &Gateway) -> Value {
         "expires": rules.policy.expires().map(|end| end.last_day()),
         "in_force_since": state.in_force_since.to_string(),
         "rejected_at": state.failure.as_ref().map(|failure| failure.at.to_string()),
-        "problems": problems.map(problem).collect::<Vec<_>>(),
+        "problems": problems.map(Problem::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -83,6 +83,22 @@ impl Problem {
         self
     }
 
+    /// The problem for programs: place, what is wrong, what to write instead.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "file": self.file.display().to_string(),
+            "line": self.line,
+            "column": self.column,
+            "bytes": [self.span.start, self.span.end],
+            "severity": match self.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": self.message,
+            "hint": self.hint,
+        })
+    }
+
     /// The problem on one line, for logs.
     pub fn line_of_text(&self) -> String {
         let (file, line, column) = (self.file.display(), self.line, self.column);

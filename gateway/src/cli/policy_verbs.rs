@@ -141,21 +141,7 @@ fn tally(problems: &[Problem]) -> String {
 }
 
 fn as_json(problems: &[Problem]) -> Value {
-    let problem = |p: &Problem| {
-        json!({
-            "file": p.file.display().to_string(),
-            "line": p.line,
-            "column": p.column,
-            "bytes": [p.span.start, p.span.end],
-            "severity": match p.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            "message": p.message,
-            "hint": p.hint,
-        })
-    };
-    problems.iter().map(problem).collect()
+    problems.iter().map(Problem::to_json).collect()
 }
 
 fn rule_json(rule: &policy::RuleRef) -> Value {
