@@ -1,17 +1,26 @@
-//! The admin listener: `/livez`, `/readyz`, `/metrics`. Plain HTTP on loopback, never the port of model traffic.
+//! The admin listener: `/livez`, `/readyz` and `/metrics` for probes, and for people with a duty, `/policy` and `/reload`.
+//! Plain HTTP on loopback, never the port of model traffic.
+//!
+//! Whoever asks for more than a probe shows a token of a trusted issuer, and the policy says what its subject's duties
+//! are. An API key opens nothing here: it stands for a service, and duties are people's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use policy::Duty;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::Gateway;
+use crate::identity::TokenFault;
+use crate::problem::Problem;
+use crate::reload::Reloaded;
 
 /// A bound admin listener.
 pub struct Admin {
@@ -37,6 +46,8 @@ impl Admin {
             .route("/livez", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/policy", get(policy))
+            .route("/reload", post(reload))
             .with_state(gw);
         let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
         if let Err(error) = axum::serve(self.socket, router)
@@ -72,6 +83,132 @@ async fn metrics(State(gw): State<Arc<Gateway>>) -> Response {
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
         )],
         text,
+    )
+        .into_response()
+}
+
+/// Which bundle is in force, since when, and what is wrong with the files that are not.
+async fn policy(State(gw): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    match on_duty(&gw, &headers, &Duty::ALL).await {
+        Ok(_) => json_response(StatusCode::OK, &status(&gw)),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// Loads all files again, and says what came of it.
+async fn reload(State(gw): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    let who = match on_duty(&gw, &headers, &[Duty::Admin, Duty::Operator]).await {
+        Ok(who) => who,
+        Err(refused) => return refused.into_response(),
+    };
+    tracing::info!(who, "a reload was asked for");
+    let reloaded = gw.clone().reload().await;
+    let (code, result) = match reloaded {
+        Reloaded::Swapped => (StatusCode::OK, "swapped"),
+        Reloaded::Unchanged => (StatusCode::OK, "unchanged"),
+        Reloaded::Rejected => (StatusCode::CONFLICT, "rejected"),
+    };
+    let mut said = status(&gw);
+    if let Value::Object(members) = &mut said {
+        members.insert("result".to_owned(), result.into());
+    }
+    json_response(code, &said)
+}
+
+fn status(gw: &Gateway) -> Value {
+    let rules = gw.rules.load();
+    let state = gw.reloads.state();
+    let problems = state.failure.iter().flat_map(|failure| &failure.problems);
+    json!({
+        "id": rules.policy.id(),
+        "revision": rules.policy.revision(),
+        "digest": rules.policy.digest(),
+        "rules": rules.policy.rule_count(),
+        "expires": rules.policy.expires().map(|end| end.last_day()),
+        "in_force_since": state.in_force_since.to_string(),
+        "rejected_at": state.failure.as_ref().map(|failure| failure.at.to_string()),
+        "problems": problems.map(Problem::to_json).collect::<Vec<_>>(),
+    })
+}
+
+/// Why somebody is turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// No token, or one that proves nothing.
+    Unknown,
+    /// A person without the duty.
+    NotOnDuty,
+    /// Whether the token holds could not be found out.
+    Undecided,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, sentence) = match self {
+            Refused::Unknown => (
+                StatusCode::UNAUTHORIZED,
+                "show a token of a trusted issuer: 'Authorization: Bearer …'\n",
+            ),
+            Refused::NotOnDuty => (StatusCode::FORBIDDEN, "none of your duties allows this\n"),
+            Refused::Undecided => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the token could not be checked, because its issuer's keys cannot be had\n",
+            ),
+        };
+        let mut response = (status, sentence).into_response();
+        if self == Refused::Unknown {
+            let challenge = header::HeaderValue::from_static("Bearer realm=\"portcullis admin\"");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+/// The principal who asks, if it has one of these duties and is not suspended.
+async fn on_duty(gw: &Gateway, headers: &HeaderMap, duties: &[Duty]) -> Result<String, Refused> {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (shown.next(), shown.next()) else {
+        return Err(Refused::Unknown);
+    };
+    let value = value.to_str().map_err(|_| Refused::Unknown)?;
+    let (scheme, token) = value.split_once(' ').ok_or(Refused::Unknown)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refused::Unknown);
+    }
+    let checked = gw.issuers.check(token.trim(), gw.now()).await;
+    let token = checked.map_err(|fault| {
+        tracing::warn!(
+            reason = fault.code(),
+            "somebody was turned away from the admin interface"
+        );
+        match fault {
+            TokenFault::Unavailable => Refused::Undecided,
+            _ => Refused::Unknown,
+        }
+    })?;
+    if token.front_end_only {
+        return Err(Refused::Unknown);
+    }
+    let rules = gw.rules.load();
+    let subject = rules.policy.subject(&token.principal);
+    let subject = subject.ok_or(Refused::Unknown)?;
+    let allowed = subject.duties().iter().any(|duty| duties.contains(duty));
+    match allowed && !subject.is_suspended() {
+        true => Ok(token.principal),
+        false => {
+            tracing::warn!(who = token.principal, "has no duty that allows this");
+            Err(Refused::NotOnDuty)
+        }
+    }
+}
+
+fn json_response(status: StatusCode, value: &Value) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        format!("{value}\n"),
     )
         .into_response()
 }

@@ -8,6 +8,9 @@
 //! principal = "svc:benefits-app"
 //! created = "2026-11-23T09:00:00Z"
 //! expires = "2027-02-21T09:00:00Z"
+//! tenant = "demo/benefits/web"           # the key ends with the principal's move to another
+//! owner = "benefits-office@agency.example"
+//! revoked = "2026-12-01T08:00:00Z"       # once it is
 //! ```
 
 use std::collections::HashMap;
@@ -22,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::config::IdentityConfig;
-use crate::problem::Problem;
+use crate::problem::{Problem, nearest};
 
 /// What every key begins with, so that secret scanners know one.
 pub const PREFIX: &str = "pc_";
@@ -48,6 +51,28 @@ pub struct Record {
     pub created: Timestamp,
     /// From when on it is refused.
     pub expires: Timestamp,
+    /// The tenant for which it was made: it opens nothing in another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Since when it is refused, though it has not expired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Timestamp>,
+}
+
+/// For whom a key is made.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whom it stands for.
+    pub principal: String,
+    /// The principal's tenant.
+    pub tenant: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// How long it lives.
+    pub lifetime: SignedDuration,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -55,6 +80,18 @@ pub struct Record {
 struct File {
     #[serde(default)]
     key: Vec<Record>,
+}
+
+impl Wanted {
+    /// A key for whatever tenant the principal is in, for which nobody in particular answers.
+    pub fn new(principal: &str, lifetime: SignedDuration) -> Wanted {
+        Wanted {
+            principal: principal.to_owned(),
+            tenant: None,
+            owner: None,
+            lifetime,
+        }
+    }
 }
 
 /// Why a key is not accepted.
@@ -66,6 +103,20 @@ pub enum KeyFault {
     /// It was one of ours.
     #[error("expired key")]
     Expired,
+    /// It was taken back.
+    #[error("revoked key")]
+    Revoked,
+}
+
+impl KeyFault {
+    /// The word for entries and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            KeyFault::Unknown => "key_unknown",
+            KeyFault::Expired => "key_expired",
+            KeyFault::Revoked => "key_revoked",
+        }
+    }
 }
 
 impl Keys {
@@ -109,7 +160,9 @@ impl Keys {
             .by_hash
             .get(&hash(&self.secret, presented))
             .ok_or(KeyFault::Unknown)?;
-        if now < record.expires {
+        if record.revoked.is_some() {
+            Err(KeyFault::Revoked)
+        } else if now < record.expires {
             Ok(record)
         } else {
             Err(KeyFault::Expired)
@@ -122,49 +175,137 @@ impl Keys {
     }
 }
 
-/// Makes a key for `principal`, stores its hash, and returns the record and the key itself, which is never stored.
-/// Makes the secret too if there is none yet.
+/// Makes a key, stores its hash, and returns the record and the key itself, which is never stored. Makes the secret too if
+/// there is none yet.
 ///
 /// # Errors
 /// A file that cannot be read or written.
 pub fn mint(
     config: &IdentityConfig,
-    principal: &str,
-    lifetime: SignedDuration,
+    wanted: Wanted,
     now: Timestamp,
 ) -> Result<(Record, String), Problem> {
     if !config.hash_secret.exists() {
         let fresh = random::<SECRET_BYTES>().map_err(|e| Problem::about(&config.hash_secret, e))?;
         write_private(&config.hash_secret, &fresh)?;
     }
-    let secret = read_secret(&config.hash_secret)?;
-    let (_, mut file) = if config.keys.exists() {
-        read_file(&config.keys)?
-    } else {
-        Default::default()
+    let mut file = match config.keys.exists() {
+        true => read_file(&config.keys)?.1,
+        false => File::default(),
     };
+    let made = make(config, wanted, now)?;
+    file.key.push(made.0.clone());
+    write_file(config, &file)?;
+    Ok(made)
+}
+
+/// The keys in the file, whatever has become of them, in the order in which they were made.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn list(config: &IdentityConfig) -> Result<Vec<Record>, Problem> {
+    Ok(read_file(&config.keys)?.1.key)
+}
+
+/// Takes a key back. A gateway that runs refuses it as soon as it has looked at the file again. One that was taken back
+/// already stays as it is.
+///
+/// # Errors
+/// A file that cannot be read or written, or an id that it does not hold.
+pub fn revoke(config: &IdentityConfig, id: &str, now: Timestamp) -> Result<Record, Problem> {
+    let (_, mut file) = read_file(&config.keys)?;
+    let record = find(config, &mut file, id)?;
+    record.revoked.get_or_insert(now);
+    let record = record.clone();
+    write_file(config, &file)?;
+    Ok(record)
+}
+
+/// Makes another key for whom an old one stands. The old one lives on for `overlap`, so that nobody is locked out while
+/// the new one is put in its place.
+///
+/// # Errors
+/// A file that cannot be read or written, or an id that it does not hold or that was revoked.
+pub fn rotate(
+    config: &IdentityConfig,
+    id: &str,
+    lifetime: SignedDuration,
+    overlap: SignedDuration,
+    now: Timestamp,
+) -> Result<(Record, String), Problem> {
+    let (_, mut file) = read_file(&config.keys)?;
+    let old = find(config, &mut file, id)?;
+    if old.revoked.is_some() {
+        let message = format!("`{id}` was revoked: it has no successor");
+        return Err(
+            Problem::about(&config.keys, message).hint("`portcullis keys new` makes another key")
+        );
+    }
+    old.expires = old.expires.min(after(config, now, overlap)?);
+    let wanted = Wanted {
+        principal: old.principal.clone(),
+        tenant: old.tenant.clone(),
+        owner: old.owner.clone(),
+        lifetime,
+    };
+    let made = make(config, wanted, now)?;
+    file.key.push(made.0.clone());
+    write_file(config, &file)?;
+    Ok(made)
+}
+
+fn find<'f>(
+    config: &IdentityConfig,
+    file: &'f mut File,
+    id: &str,
+) -> Result<&'f mut Record, Problem> {
+    let ids: Vec<String> = file.key.iter().map(|record| record.id.clone()).collect();
+    let found = file.key.iter_mut().find(|record| record.id == id);
+    found.ok_or_else(|| {
+        let mut problem = Problem::about(&config.keys, format!("holds no key `{id}`"));
+        problem.hint = Some(match nearest(id, ids.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`portcullis keys list` shows their ids".to_owned(),
+        });
+        problem
+    })
+}
+
+fn make(
+    config: &IdentityConfig,
+    wanted: Wanted,
+    now: Timestamp,
+) -> Result<(Record, String), Problem> {
+    let secret = read_secret(&config.hash_secret)?;
     let bits = random::<32>().map_err(|e| Problem::about(&config.keys, e))?;
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bits));
     let hash = hash(&secret, &key);
+    let digest = digest::digest(&digest::SHA256, &hash);
     let record = Record {
-        id: format!(
-            "key-{}",
-            hex(digest::digest(&digest::SHA256, &hash)
-                .as_ref()
-                .get(..4)
-                .unwrap_or_default())
-        ),
+        id: format!("key-{}", hex(digest.as_ref().get(..4).unwrap_or_default())),
         hash: hex(&hash),
-        principal: principal.to_owned(),
+        principal: wanted.principal,
         created: now,
-        expires: now
-            .checked_add(lifetime)
-            .map_err(|e| Problem::about(&config.keys, format!("no such expiry: {e}")))?,
+        expires: after(config, now, wanted.lifetime)?,
+        tenant: wanted.tenant,
+        owner: wanted.owner,
+        revoked: None,
     };
-    file.key.push(record.clone());
-    let text = toml::to_string(&file).map_err(|e| Problem::about(&config.keys, e.to_string()))?;
-    write_private(&config.keys, text.as_bytes())?;
     Ok((record, key))
+}
+
+fn after(
+    config: &IdentityConfig,
+    now: Timestamp,
+    time: SignedDuration,
+) -> Result<Timestamp, Problem> {
+    now.checked_add(time)
+        .map_err(|e| Problem::about(&config.keys, format!("no such expiry: {e}")))
+}
+
+fn write_file(config: &IdentityConfig, file: &File) -> Result<(), Problem> {
+    let text = toml::to_string(file).map_err(|e| Problem::about(&config.keys, e.to_string()))?;
+    write_private(&config.keys, text.as_bytes())
 }
 
 fn hash(secret: &hmac::Key, key: &str) -> [u8; 32] {

@@ -21,8 +21,9 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
-    /// The change that the hint proposes, to the letter, where nothing about it is in doubt.
-    pub fix: Option<Fix>,
+    /// The change that the hint proposes, to the letter, where nothing about it is in doubt. Boxed, since
+    /// problems travel in results.
+    pub fix: Option<Box<Fix>>,
     /// A warning does not stop a load.
     pub severity: Severity,
 }
@@ -95,6 +96,26 @@ impl Problem {
         self
     }
 
+    /// The problem for programs: place, what is wrong, what to write instead, and the change that does it.
+    pub fn to_json(&self) -> serde_json::Value {
+        let fix = self.fix.as_ref().map(
+            |fix| serde_json::json!({ "bytes": [fix.span.start, fix.span.end], "text": fix.text }),
+        );
+        serde_json::json!({
+            "file": self.file.display().to_string(),
+            "line": self.line,
+            "column": self.column,
+            "bytes": [self.span.start, self.span.end],
+            "severity": match self.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            "message": self.message,
+            "hint": self.hint,
+            "fix": fix,
+        })
+    }
+
     /// The problem on one line, for logs.
     pub fn line_of_text(&self) -> String {
         let (file, line, column) = (self.file.display(), self.line, self.column);
@@ -155,7 +176,10 @@ impl Problem {
         let (file, line, column) = (self.file.display(), self.line, self.column);
         let hint = self.hint.as_ref().map(|hint| format!("\n  = help: {hint}"));
         let hint = hint.unwrap_or_default();
-        format!("{severity}: {}\n --> {file}:{line}:{column}{hint}", self.message)
+        format!(
+            "{severity}: {}\n --> {file}:{line}:{column}{hint}",
+            self.message
+        )
     }
 }
 
@@ -172,7 +196,7 @@ impl From<policy::Problem> for Problem {
             span: p.span,
             message: p.message,
             hint: p.hint,
-            fix: p.fix.map(Fix::from),
+            fix: p.fix.map(|fix| Box::new(fix.into())),
             severity,
         }
     }

@@ -144,7 +144,7 @@ impl Policy {
     }
 
     pub(crate) fn check_suspension(&self, subject: &Subject) -> Result<(), Refused> {
-        if !subject.holds(SUSPENDED) {
+        if !subject.is_suspended() {
             return Ok(());
         }
         let cited = self.deny_row(|rule| {

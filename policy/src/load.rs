@@ -31,6 +31,7 @@ mod attributes;
 mod cards;
 mod cases;
 mod csv;
+mod duties;
 mod fields;
 mod files;
 mod identities;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use crate::label::Label;
+use crate::{duty::Duty, label::Label};
 
 /// Authenticator assurance (NIST SP 800-63B), lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub(crate) struct Identity {
     pub(crate) assurance: Assurance,
     pub(crate) purposes: Vec<String>,
     pub(crate) default_purpose: String,
+    /// At the admin interface.
+    pub(crate) duties: Vec<Duty>,
     /// All roles in the own tenant, inherited ones included, sorted.
     pub(crate) roles: Vec<String>,
 }
@@ -76,10 +78,22 @@ impl Subject {
         &self.identity.default_purpose
     }
 
+    /// What the principal does for the gateway itself; none for most.
+    #[must_use]
+    pub fn duties(&self) -> &[Duty] {
+        &self.identity.duties
+    }
+
     /// All roles in the own tenant, inherited ones included, sorted; `role:everyone` is not listed.
     #[must_use]
     pub fn roles(&self) -> &[String] {
         &self.identity.roles
+    }
+
+    /// Whether everything is refused to the principal.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.holds(SUSPENDED)
     }
 
     /// The same subject with its assurance capped by what the authenticator proved. Never raises.

@@ -8,6 +8,7 @@ mod cases;
 mod certificates;
 mod decisions;
 mod demo;
+mod duties;
 mod explain;
 mod files;
 mod laws;
@@ -18,7 +19,7 @@ pub(crate) mod seeded;
 pub(crate) mod support;
 mod traps;
 
-/// Cases per property: 2,000, or 200,000 with `PORTCULLIS_SOAK=1`.
+/// Cases per property: 20,000, or 1,000,000 with `PORTCULLIS_SOAK=1`. The count is printed.
 pub(crate) fn cases() -> Config {
     cases_of(1)
 }
@@ -26,7 +27,8 @@ pub(crate) fn cases() -> Config {
 /// Cases per property, each of which makes `decisions` decisions.
 pub(crate) fn cases_of(decisions: u32) -> Config {
     let soak = std::env::var("PORTCULLIS_SOAK").is_ok_and(|value| value == "1");
-    let config = Config::with_cases(if soak { 200_000 } else { 2_000 } / decisions);
+    let config = Config::with_cases(if soak { 1_000_000_u32 } else { 20_000 }.div_ceil(decisions));
+    println!("{} cases, {decisions} decisions each", config.cases);
     // A failing seed is printed; a found mistake becomes a named test.
     Config {
         failure_persistence: None,

@@ -314,6 +314,100 @@ async fn a_front_end_asks_for_its_user_and_both_are_recorded_and_must_be_permitt
 }
 
 #[tokio::test]
+async fn the_admin_interface_opens_to_people_on_duty_only() {
+    let minted = Minted::new();
+    let duty = |duty: &'static str| {
+        move |text: &mut String| text.push_str(&format!("duties = [\"{duty}\"]\n"))
+    };
+    // The last record of the file is oidc:chat:alice's, a front end's; alice of the agency gets the duty.
+    let gateway = minted
+        .gateway()
+        .file("policies/identities.toml", |text| {
+            *text = text.replace(
+                "[identity.\"oidc:agency:alice\"]\n",
+                "[identity.\"oidc:agency:alice\"]\nduties = [\"auditor\"]\n",
+            );
+        })
+        .file("policies/identities.toml", duty("operator"))
+        .start()
+        .await;
+    let key = gateway.key("svc:benefits-app").to_owned();
+    let refused = [
+        ("nothing", None, 401),
+        ("an API key", Some(key.as_str()), 401),
+        (
+            "a forgery",
+            Some(minted.tokens["foreign_key"].as_str()),
+            401,
+        ),
+        (
+            "a token that has run out",
+            Some(minted.tokens["expired"].as_str()),
+            401,
+        ),
+        (
+            "a front end's user, operator or not",
+            Some(minted.tokens["user"].as_str()),
+            401,
+        ),
+        (
+            "somebody without a duty",
+            Some(minted.tokens["good_odd_subject"].as_str()),
+            403,
+        ),
+        (
+            "a stranger",
+            Some(minted.tokens["good_mallory"].as_str()),
+            401,
+        ),
+    ];
+    for (what, token, status) in refused {
+        for (method, path) in [("GET", "/policy"), ("POST", "/reload")] {
+            assert_eq!(
+                gateway.admin_ask(method, path, token).await.0,
+                status,
+                "{what}: {path}"
+            );
+        }
+    }
+    let auditor = Some(minted.tokens["good"].as_str());
+    let (status, said) = gateway.admin_ask("GET", "/policy", auditor).await;
+    assert_eq!(status, 200, "{said}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let digest = gateway.gateway().rules.load().policy.digest().to_owned();
+    assert_eq!(said["digest"], digest.as_str());
+    assert_eq!(said["rejected_at"], serde_json::Value::Null);
+    // An auditor looks, and changes nothing.
+    assert_eq!(gateway.admin_ask("POST", "/reload", auditor).await.0, 403);
+    // The duty is the policy's to give: as an operator, alice may.
+    gateway.replace(
+        "policies/identities.toml",
+        "duties = [\"auditor\"]",
+        "duties = [\"operator\"]",
+    );
+    gateway.gateway().clone().reload().await;
+    let (status, said) = gateway.admin_ask("POST", "/reload", auditor).await;
+    assert_eq!(status, 200, "{said}");
+    assert!(said.contains("\"result\":\"unchanged\""), "{said}");
+    gateway.replace("policies/bundle.toml", "revision = 1", "revision = one");
+    let (status, said) = gateway.admin_ask("POST", "/reload", auditor).await;
+    assert_eq!(status, 409, "{said}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        said["problems"][0]["file"]
+            .as_str()
+            .unwrap()
+            .ends_with("bundle.toml"),
+        "{said}"
+    );
+    assert_eq!(
+        said["digest"],
+        gateway.gateway().rules.load().policy.digest()
+    );
+    gateway.stop().await.check();
+}
+
+#[tokio::test]
 async fn keys_that_are_fetched_rotate_and_their_absence_is_no_denial() {
     let minted = Minted::new();
     let server = KeyServer::start().await;

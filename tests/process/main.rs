@@ -19,6 +19,7 @@ use std::time::Duration;
 mod check;
 mod clients;
 mod full_disk;
+mod guide;
 mod kill;
 mod log;
 mod namespace;

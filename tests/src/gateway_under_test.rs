@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use audit::Storage;
 use gateway::config::IdentityConfig;
+use gateway::keys::Wanted;
 use gateway::load::ClassifierWrap;
 use gateway::{Config, Gateway, Running, Seams};
 use http::Method;
@@ -141,9 +142,17 @@ impl TestGateway {
 
     /// Gets something from the admin listener: status and body.
     pub async fn admin_get(&self, path: &str) -> (u16, String) {
+        self.admin_ask("GET", path, None).await
+    }
+
+    /// A request to the admin listener, with a token.
+    pub async fn admin_ask(&self, method: &str, path: &str, token: Option<&str>) -> (u16, String) {
         let mut stream = tokio::net::TcpStream::connect(self.admin()).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
+        let token = token.unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{token}content-length: 0\r\nconnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut read = Vec::new();
         within("the admin listener", stream.read_to_end(&mut read))
@@ -337,9 +346,13 @@ impl TestGatewayBuilder {
         let now = audit::Clock::now(&audit::SystemClock);
         let now = jiff::Timestamp::from_nanosecond(now.into()).unwrap();
         let mint = |principal: &str| {
-            gateway::keys::mint(&identity, principal, SignedDuration::from_hours(1), now)
-                .unwrap()
-                .1
+            gateway::keys::mint(
+                &identity,
+                Wanted::new(principal, SignedDuration::from_hours(1)),
+                now,
+            )
+            .unwrap()
+            .1
         };
         let keys = PRINCIPALS
             .iter()

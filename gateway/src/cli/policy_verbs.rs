@@ -20,6 +20,7 @@ use super::Output;
 mod can;
 mod check;
 mod explain;
+mod status;
 mod test;
 
 #[derive(Subcommand)]
@@ -29,6 +30,7 @@ pub(crate) enum Verb {
     Explain(explain::Options),
     Can(can::CanOptions),
     Who(can::WhoOptions),
+    Status(status::Options),
 }
 
 pub(crate) fn run(verb: Verb) -> ExitCode {
@@ -38,6 +40,7 @@ pub(crate) fn run(verb: Verb) -> ExitCode {
         Verb::Explain(options) => explain::run(&options),
         Verb::Can(options) => can::can(&options),
         Verb::Who(options) => can::who(&options),
+        Verb::Status(options) => status::run(&options),
     }
 }
 
@@ -65,7 +68,7 @@ impl Common {
     fn load(&self) -> Result<Policy, ExitCode> {
         match Policy::load(&self.dir) {
             Ok(loaded) => {
-                let warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+                let warnings = gateway::load::policy_warnings(&loaded);
                 if self.output == Output::Human {
                     super::report(&warnings);
                 }
@@ -138,21 +141,7 @@ fn tally(problems: &[Problem]) -> String {
 }
 
 fn as_json(problems: &[Problem]) -> Value {
-    let problem = |p: &Problem| {
-        json!({
-            "file": p.file.display().to_string(),
-            "line": p.line,
-            "column": p.column,
-            "bytes": [p.span.start, p.span.end],
-            "severity": match p.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-            },
-            "message": p.message,
-            "hint": p.hint,
-        })
-    };
-    problems.iter().map(problem).collect()
+    problems.iter().map(Problem::to_json).collect()
 }
 
 fn rule_json(rule: &policy::RuleRef) -> Value {

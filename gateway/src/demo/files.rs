@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use audit::Clock as _;
 use gateway::certs::CertsError;
 use gateway::config::IdentityConfig;
+use gateway::keys::Wanted;
 use gateway::problem::Problem;
 use jiff::{SignedDuration, Timestamp};
 
@@ -84,7 +85,8 @@ pub(super) fn write(setup: &Setup<'_>) -> Result<String, SetupError> {
         keys: folder.join("keys.toml"),
         hash_secret: folder.join("keys.secret"),
     };
-    let minted = gateway::keys::mint(&identity, PRINCIPAL, setup.key_lifetime, now());
+    let wanted = Wanted::new(PRINCIPAL, setup.key_lifetime);
+    let minted = gateway::keys::mint(&identity, wanted, now());
     let (_, key) = minted.map_err(SetupError::Key)?;
     Ok(key)
 }

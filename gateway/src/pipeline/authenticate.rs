@@ -64,6 +64,8 @@ pub enum Credential {
 /// What a secret in the headers proves.
 struct Bearer {
     principal: String,
+    /// The only tenant in which it holds.
+    tenant: Option<String>,
     assurance: Assurance,
     credential: Credential,
 }
@@ -107,9 +109,13 @@ async fn bearer(gw: &Gateway, secret: &str, trail: &mut Trail) -> Result<Bearer,
     if secret.starts_with(keys::PREFIX) {
         let keys = gw.keys.load();
         let record = keys.check(secret, gw.now());
-        let record = record.map_err(|fault| Refusal::Unauthenticated(key_fault(fault)))?;
+        let record = record.map_err(|fault| {
+            trail.doubts(fault.code());
+            Refusal::Unauthenticated(key_fault(fault))
+        })?;
         return Ok(Bearer {
             principal: record.principal.clone(),
+            tenant: record.tenant.clone(),
             // A key can be copied.
             assurance: Assurance::Aal2,
             credential: Credential::ApiKey,
@@ -122,6 +128,7 @@ async fn bearer(gw: &Gateway, secret: &str, trail: &mut Trail) -> Result<Bearer,
     }
     Ok(Bearer {
         principal: token.principal,
+        tenant: None,
         assurance: token.assurance,
         credential: Credential::Token,
     })
@@ -167,6 +174,7 @@ fn agreed(
     bearer: Option<Bearer>,
     certified: Option<String>,
 ) -> Result<(Subject, Credential), AuthFault> {
+    let tenant = bearer.as_ref().and_then(|bearer| bearer.tenant.clone());
     let (principal, cap, credential) = match (bearer, certified) {
         (None, None) => return Err(AuthFault::Missing),
         (Some(bearer), None) => (bearer.principal, bearer.assurance, bearer.credential),
@@ -177,6 +185,10 @@ fn agreed(
         (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
     };
     let subject = policy.subject(&principal).ok_or(AuthFault::NoSubject)?;
+    // A key that was made for one tenant does not move with its principal.
+    if tenant.is_some_and(|tenant| tenant != subject.tenant()) {
+        return Err(AuthFault::NoSubject);
+    }
     // What the record grants holds only as far as the credential proves it.
     Ok((subject.with_assurance(cap), credential))
 }
@@ -259,7 +271,7 @@ fn agree<'k>(found: &mut Option<&'k str>, key: &'k str) -> Result<(), AuthFault>
 
 fn key_fault(fault: KeyFault) -> AuthFault {
     match fault {
-        KeyFault::Unknown => AuthFault::Unknown,
+        KeyFault::Unknown | KeyFault::Revoked => AuthFault::Unknown,
         KeyFault::Expired => AuthFault::Expired,
     }
 }

@@ -34,11 +34,13 @@ fn a_proposed_change_is_shown_as_the_line_should_be() {
     let file = tempfile::NamedTempFile::new().expect("temp file");
     let text = "zone = \"demo\"\nbindd = \"x\"\n";
     std::fs::write(file.path(), text).expect("write");
-    let mut problem = Problem::at(file.path(), text, 14..19, "unknown key `bindd`")
-        .hint("did you mean `bind`?");
-    let fix = |span| Fix {
-        span,
-        text: "bind".into(),
+    let mut problem =
+        Problem::at(file.path(), text, 14..19, "unknown key `bindd`").hint("did you mean `bind`?");
+    let fix = |span| {
+        Box::new(Fix {
+            span,
+            text: "bind".into(),
+        })
     };
     problem.fix = Some(fix(14..19));
     let shown = problem.render(false);
@@ -61,5 +63,5 @@ fn the_policy_loaders_fixes_are_carried_through() {
         span: 5..10,
         text: "\"small\"".into(),
     };
-    assert_eq!(fix, Some(expected));
+    assert_eq!(fix, Some(Box::new(expected)));
 }

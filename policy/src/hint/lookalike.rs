@@ -26,6 +26,9 @@ fn plain_char(c: char) -> Option<Option<char>> {
             Some(Some(' '))
         }
         '\u{2010}'..='\u{2015}' | '\u{2212}' => Some(Some('-')),
+        '\u{2024}' => Some(Some('.')),
+        '\u{1c0}' | '\u{2223}' => Some(Some('|')),
+        '\u{2217}' | '\u{22c6}' => Some(Some('*')),
         '\u{201c}'..='\u{201f}' => Some(Some('"')),
         '\u{ff01}'..='\u{ff5e}' => Some(full_width()),
         _ => {
@@ -36,7 +39,7 @@ fn plain_char(c: char) -> Option<Option<char>> {
 }
 
 /// Greek and Cyrillic letters that most type faces draw like a Latin one.
-const LETTERS: [(char, char); 47] = [
+const LETTERS: [(char, char); 49] = [
     ('Α', 'A'),
     ('Β', 'B'),
     ('Ε', 'E'),
@@ -57,6 +60,8 @@ const LETTERS: [(char, char); 47] = [
     ('ν', 'v'),
     ('ο', 'o'),
     ('ρ', 'p'),
+    ('χ', 'x'),
+    ('γ', 'y'),
     ('А', 'A'),
     ('В', 'B'),
     ('Е', 'E'),

@@ -125,9 +125,12 @@ fn read_window(fields: &mut Fields<'_>) -> Window {
         match nth.and_then(|nth| days.get_mut(nth)) {
             Some(open) => *open = true,
             None => {
-                let short = day.text.to_lowercase();
-                let whole = DAYS.iter().find(|name| short.starts_with(**name));
-                let hint = whole.map_or_else(|| day.mean(DAYS), |name| day.write(*name));
+                let spelled = day.text.to_lowercase();
+                let whole = DAYS
+                    .iter()
+                    .zip(WHOLE_DAYS)
+                    .find(|(_, whole)| *whole == spelled);
+                let hint = whole.map_or_else(|| day.mean(DAYS), |(name, _)| day.write(*name));
                 let message = format!("unknown day `{}`", day.text);
                 let hint = hint.or("mon tue wed thu fri sat sun");
                 fields.place.error(day.span(), message, hint);
@@ -197,5 +200,15 @@ fn offset_meant(text: &Text<'_>) -> Hint {
 }
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+const WHOLE_DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 const DAY_MINUTES: u16 = 24 * 60;

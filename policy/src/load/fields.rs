@@ -10,7 +10,7 @@ use toml::{
 
 use super::{mend, toml_repair};
 use crate::{
-    hint::{Hint, either, nearest},
+    hint::{Hint, nearest},
     label::Label,
     problem::{Problems, Site, Source},
     time::UnixTime,
@@ -30,6 +30,19 @@ impl<'a> Text<'a> {
 
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// The place of a part of the text; of the whole, if it is not in it as it is written.
+    pub(super) fn part(&self, part: &str) -> Range<usize> {
+        // A quoted text has a quote on either side.
+        let quote = (self.span.len() - self.text.len().min(self.span.len())) / 2;
+        match self.text.find(part) {
+            Some(at) if self.span.len() == self.text.len() + 2 * quote => {
+                let start = self.span.start + quote + at;
+                start..start + part.len()
+            }
+            _ => self.span(),
+        }
     }
 }
 
@@ -120,14 +133,13 @@ impl<'a> Place<'a> {
             return Some(label);
         }
         for need in unknown {
-            let near = nearest(need, needs.clone());
-            let hint = match near.as_slice() {
-                [] => mend::label(text, needs.clone())
-                    .or("register it under [need] in attributes.toml"),
-                [one] => text.write(text.text.replacen(need.as_str(), one, 1)),
-                few => Hint::advice(format!("did you mean {}?", either(few))),
-            };
-            self.error(text.span(), format!("unknown need `{need}` in label"), hint);
+            let part = Text::new(need, text.part(need));
+            let hint = part
+                .mean(needs.clone())
+                .or(mend::label(text, needs.clone()))
+                .or("register it under [need] in attributes.toml");
+            let message = format!("unknown need `{need}` in label");
+            self.error(part.span(), message, hint);
         }
         None
     }
@@ -140,6 +152,8 @@ pub(super) struct Fields<'a> {
     /// Where a missing key is reported.
     pub(super) header: Range<usize>,
     pub(super) asked: Vec<&'static str>,
+    /// Keys that must be there and are not, with an example of their value.
+    missing: Vec<(&'static str, String)>,
     /// Where in its file the table is, as `identity.*.`: see [`Fields::note`].
     #[cfg(test)]
     path: String,
@@ -152,6 +166,7 @@ impl<'a> Fields<'a> {
             table,
             header: 0..0,
             asked: Vec::new(),
+            missing: Vec::new(),
             #[cfg(test)]
             path: String::new(),
         }
@@ -367,6 +382,7 @@ impl<'a> Fields<'a> {
             table,
             header,
             asked: Vec::new(),
+            missing: Vec::new(),
             #[cfg(test)]
             path: format!("{}{below}", self.path),
         }
@@ -438,12 +454,18 @@ impl<'a> Fields<'a> {
         pairs.collect()
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that nobody asked for, and every one that is missing. A missing key that an
+    /// unknown one was most likely meant to be is one mistake, and reported as such.
     pub(super) fn done(self) {
+        let missing = || self.missing.iter().map(|(key, _)| *key);
+        let mut meant = Vec::new();
         for (key, value) in self.table {
             let name = Text::new(key.get_ref(), key.span());
             if self.asked.contains(&name.text) {
                 continue;
+            }
+            if let [one] = nearest(name.text, missing()).as_slice() {
+                meant.push(*one);
             }
             // One that is there already cannot be meant again, unless both are tables.
             let can_be_meant = |known: &&'static str| {
@@ -451,10 +473,17 @@ impl<'a> Fields<'a> {
                 there.is_none_or(|there| there.get_ref().is_table() && value.get_ref().is_table())
             };
             let hint = name
-                .mean(self.asked.iter().copied().filter(can_be_meant))
+                .mean(missing())
+                .or(name.mean(self.asked.iter().copied().filter(can_be_meant)))
                 .or(mend::few(self.asked.iter().copied()));
             let message = format!("unknown key `{}`", name.text);
             self.place.error(name.span(), message, hint);
+        }
+        for (key, example) in &self.missing {
+            if !meant.contains(key) {
+                let hint = mend::missing(&self, key, example);
+                self.error(format!("missing key `{key}`"), hint);
+            }
         }
     }
 
@@ -466,8 +495,7 @@ impl<'a> Fields<'a> {
     fn required(&mut self, key: &'static str, example: &str) -> Option<&'a Spanned<DeValue<'a>>> {
         let value = self.value(key);
         if value.is_none() {
-            let hint = mend::missing(self, key, example);
-            self.error(format!("missing key `{key}`"), hint);
+            self.missing.push((key, example.to_owned()));
         }
         value
     }

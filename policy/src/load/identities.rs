@@ -13,12 +13,13 @@
 //! sha256 = ["…"]
 //! ```
 //!
-//! `[card.NAME]` and `[spiffe]` are in `cards`.
+//! `[card.NAME]` and `[spiffe]` are in `cards`, `duties` and `person` in `duties`.
 
 use std::sync::Arc;
 
 use super::{
     cards,
+    duties::Persons,
     fields::{Fields, Place, Text},
     manifest::check_tenant,
     mend::few,
@@ -44,10 +45,13 @@ pub(super) fn read(
         certificates: cards::read(&mut fields),
         ..Identities::default()
     };
+    let mut persons = Persons::default();
     for (principal, mut entry) in fields.tables("identity") {
         let well_named = check_principal(place, &principal);
         read_certificates(&mut entry, &principal, &mut identities);
+        let duties = persons.duties(&mut entry, &principal);
         let identity = read_identity(&principal, &mut entry, manifest, attributes, purposes);
+        let identity = identity.map(|identity| Identity { duties, ..identity });
         entry.done();
         if let Some(identity) = identity.filter(|_| well_named) {
             let site = place.source.site(principal.span());
@@ -93,6 +97,7 @@ fn read_identity(
             .map(|text| text.text.to_owned())
             .collect(),
         default_purpose: default.unwrap_or_default(),
+        duties: Vec::new(),
         roles: Vec::new(),
     })
 }

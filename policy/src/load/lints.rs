@@ -253,10 +253,12 @@ impl<'a> Lints<'a> {
     }
 
     /// Warns of somebody to whom no allow row gives anything, where that looks like an oversight: a role
-    /// that gives nothing, or none of those that do in a tenant that has some. Whoever is suspended, or
+    /// that gives nothing, or none of those that do in a tenant that has some. Whoever is suspended, does
+    /// duty for the gateway, or is
     /// alone in a tenant without rows, is so on purpose.
     fn forgotten(&self, identity: &Identity) {
-        if identity.roles.iter().any(|role| role == SUSPENDED) {
+        let suspended = identity.roles.iter().any(|role| role == SUSPENDED);
+        if suspended || !identity.duties.is_empty() {
             return;
         }
         let sections = self.tenants.get(&identity.tenant).into_iter();

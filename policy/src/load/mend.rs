@@ -181,17 +181,12 @@ pub(super) fn label<'n>(text: &Text<'_>, needs: impl IntoIterator<Item = &'n str
     }
 }
 
-/// "add `key = …`". A fix only where no key in the table can be this one misspelt, and never a date:
-/// somebody has to choose how long a thing lasts. What the fix writes grants nothing, or is a
+/// "add `key = …`". Never a fix for a date: somebody has to choose how long a thing lasts. What the fix writes grants nothing, or is a
 /// [`PLACEHOLDER`] that the loader refuses until it is filled in.
 pub(super) fn missing(fields: &Fields<'_>, key: &str, example: &str) -> Hint {
     let safe = SAFE.iter().find(|(safe, _)| *safe == key);
     let value = safe.map_or(example, |(_, value)| value);
     let line = format!("{key} = {value}");
-    let misspelt = fields.table.keys().any(|there| {
-        let name: &str = there.get_ref();
-        !fields.asked.contains(&name) && !nearest(name, [key]).is_empty()
-    });
     let is_date = value.contains("-12-31");
     let source = fields.place.source;
     let heading = source.line_span(source.line(fields.header.start));
@@ -199,7 +194,7 @@ pub(super) fn missing(fields: &Fields<'_>, key: &str, example: &str) -> Hint {
         let rest = source.text.get(span.start..);
         rest.is_some_and(|rest| rest.starts_with(with))
     };
-    if misspelt || is_date {
+    if is_date {
         Hint::advice(format!("add `{line}`"))
     } else if fields.header.is_empty() {
         Hint::insert(first_key(&source.text), format!("{line}\n"))

@@ -246,6 +246,11 @@ struct Identity {
     purposes: Vec<Word>,
     /// The purpose that holds when the caller selects none. Default: the first.
     default_purpose: Option<Word>,
+    /// What it does for the gateway itself. Officers, auditors, admins and operators check one another.
+    #[schemars(extend("uniqueItems" = true))]
+    duties: Option<Vec<Duty>>,
+    /// Who is behind it: records of one person name the same one. Default: the principal.
+    person: Option<Text>,
     /// URIs in certificates that stand for it.
     #[schemars(extend("examples" = [["spiffe://agency.example/app"]]))]
     san_uri: Option<Vec<Text>>,
@@ -254,6 +259,16 @@ struct Identity {
     san_dns: Option<Vec<Text>>,
     /// SHA-256 of certificates that stand for it.
     sha256: Option<Vec<Sha256>>,
+}
+
+/// A duty for the gateway itself.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Duty {
+    Officer,
+    Auditor,
+    Admin,
+    Operator,
 }
 
 /// The cards of one public key infrastructure.

@@ -246,6 +246,6 @@ fn mistakes_in_card_tables_are_found_at_their_place() {
     seeded(
         "issuers",
         "isuers",
-        "2:7: error: missing key `issuers` (add `issuers = [\"…\"]`)",
+        "3:1: error: unknown key `isuers` (did you mean `issuers`?)",
     );
 }

@@ -29,17 +29,11 @@ fn the_small_bundle_has_no_mistake() {
 fn in_keys() {
     check(
         &Bundle::small().replacing("bundle.toml", "revision", "revison"),
-        &[
-            "bundle.toml:1:1: error: missing key `revision` (add `revision = 1`)",
-            "bundle.toml:3:1: error: unknown key `revison` (did you mean `revision`?)",
-        ],
+        &["bundle.toml:3:1: error: unknown key `revison` (did you mean `revision`?)"],
     );
     check(
         &Bundle::small().replacing("attributes.toml", "ceiling = \"U\"", "ceilling = \"U\""),
-        &[
-            "attributes.toml:7:7: error: missing key `ceiling` (add `ceiling = \"U\"`)",
-            "attributes.toml:9:1: error: unknown key `ceilling` (did you mean `ceiling`?)",
-        ],
+        &["attributes.toml:9:1: error: unknown key `ceilling` (did you mean `ceiling`?)"],
     );
     check(
         &Bundle::small().replacing("attributes.toml", "[zone.net]", "[zones.net]"),

@@ -2,7 +2,7 @@
 
 use proptest::{prelude::*, sample::select};
 
-use super::{cases, demo_dir, support::*};
+use super::{cases_of, demo_dir, support::*};
 use crate::*;
 
 /// `object actions purposes zones ≤ceiling except: rule`.
@@ -100,7 +100,7 @@ fn any_row() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases_of(60))]
 
     /// Whatever is listed is permitted, label by label; whatever is permitted is listed.
     #[test]

@@ -115,7 +115,8 @@ fn mint(folder: &Path) -> Result<String, Failed> {
         hash_secret: folder.join("keys.secret"),
     };
     let now = Timestamp::from_nanosecond(audit::SystemClock.now().into())?;
-    let minted = gateway::keys::mint(&identity, PRINCIPAL, SignedDuration::from_hours(24), now);
+    let wanted = gateway::keys::Wanted::new(PRINCIPAL, SignedDuration::from_hours(24));
+    let minted = gateway::keys::mint(&identity, wanted, now);
     let (_, key) = minted.map_err(|problem: Problem| problem.render(false))?;
     Ok(key)
 }
