@@ -119,10 +119,18 @@ pub fn rules(
     let (Some(loaded), Some(guardrails), true) = (policy, guardrails, problems.is_empty()) else {
         return Err(problems);
     };
-    let mut warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+    let mut warnings = policy_warnings(&loaded);
     warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
     let policy = loaded.policy;
     Ok((Rules { policy, guardrails }, warnings))
+}
+
+/// What somebody should look at in a bundle that loads: what the loader says, and what has ended by now or ends soon.
+pub fn policy_warnings(loaded: &policy::Loaded) -> Vec<Problem> {
+    let now = i64::try_from(audit::SystemClock.now() / 1_000_000_000).unwrap_or(i64::MAX);
+    let ending = loaded.policy.warnings_at(policy::UnixTime(now));
+    let all = loaded.warnings.iter().cloned().chain(ending);
+    all.map(Problem::from).collect()
 }
 
 fn keep<T>(problems: &mut Vec<Problem>, loaded: Result<T, Vec<Problem>>) -> Option<T> {

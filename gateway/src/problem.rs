@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
 
 /// One thing wrong in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +21,20 @@ pub struct Problem {
     pub message: String,
     /// What to write instead.
     pub hint: Option<String>,
+    /// The change that the hint proposes, to the letter, where nothing about it is in doubt. Boxed, since
+    /// problems travel in results.
+    pub fix: Option<Box<Fix>>,
     /// A warning does not stop a load.
     pub severity: Severity,
+}
+
+/// A change to the file that a [`Problem`] is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// Bytes of the file to replace; empty to insert.
+    pub span: Range<usize>,
+    /// What to put there; empty to remove.
+    pub text: String,
 }
 
 /// How bad a [`Problem`] is.
@@ -51,6 +63,7 @@ impl Problem {
             span,
             message,
             hint: None,
+            fix: None,
             severity: Severity::Error,
         }
     }
@@ -83,8 +96,11 @@ impl Problem {
         self
     }
 
-    /// The problem for programs: place, what is wrong, what to write instead.
+    /// The problem for programs: place, what is wrong, what to write instead, and the change that does it.
     pub fn to_json(&self) -> serde_json::Value {
+        let fix = self.fix.as_ref().map(
+            |fix| serde_json::json!({ "bytes": [fix.span.start, fix.span.end], "text": fix.text }),
+        );
         serde_json::json!({
             "file": self.file.display().to_string(),
             "line": self.line,
@@ -96,6 +112,7 @@ impl Problem {
             },
             "message": self.message,
             "hint": self.hint,
+            "fix": fix,
         })
     }
 
@@ -107,50 +124,62 @@ impl Problem {
         format!("{file}:{line}:{column}: {}{hint}", self.message)
     }
 
-    /// The problem as a person reads it: the message, the place, the line with a caret, the hint.
-    /// `colour` is for terminals.
+    /// The problem as a person reads it: the message, the place, the line with a caret, the hint, and
+    /// the line as it should be. `colour` is for terminals.
     pub fn render(&self, colour: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let path = self.file.display().to_string();
-        let text = if self.span.is_empty() {
-            None
-        } else {
-            std::fs::read_to_string(&self.file).ok()
-        };
         let renderer = if colour {
             Renderer::styled()
         } else {
             Renderer::plain()
         };
-        let Some(text) = text
-            .filter(|t| t.is_char_boundary(self.span.start) && t.is_char_boundary(self.span.end))
-        else {
-            let severity = if self.severity == Severity::Error {
-                "error"
-            } else {
-                "warning"
-            };
-            let hint = self
-                .hint
-                .as_ref()
-                .map(|h| format!("\n  = help: {h}"))
-                .unwrap_or_default();
-            return format!(
-                "{severity}: {}\n --> {path}:{}:{}{hint}",
-                self.message, self.line, self.column
-            );
+        let Some(text) = self.text() else {
+            return self.without_text();
         };
-        let snippet = Snippet::source(text)
-            .path(path)
-            .annotation(AnnotationKind::Primary.span(self.span.clone()));
+        let mark = AnnotationKind::Primary.span(self.span.clone());
+        let snippet = Snippet::source(&text).path(&path).annotation(mark);
         let mut group = level.primary_title(&self.message).element(snippet);
-        if let Some(hint) = &self.hint {
-            group = group.element(Level::HELP.message(hint));
+        let patch = self.fix.as_ref().filter(|fix| is_within(&text, &fix.span));
+        let mut groups = Vec::new();
+        match (&self.hint, patch) {
+            (Some(hint), Some(fix)) => {
+                let patch = Patch::new(fix.span.clone(), fix.text.as_str());
+                let snippet = Snippet::source(&text).path(&path).patch(patch);
+                groups.push(Level::HELP.secondary_title(hint).element(snippet));
+            }
+            (Some(hint), None) => group = group.element(Level::HELP.message(hint)),
+            (None, _) => {}
         }
-        renderer.render(&[group])
+        groups.insert(0, group);
+        renderer.render(&groups)
+    }
+
+    /// The file's text, if there is a place in it to show.
+    fn text(&self) -> Option<String> {
+        if self.span.is_empty() && self.fix.is_none() {
+            return None;
+        }
+        let text = std::fs::read_to_string(&self.file).ok()?;
+        is_within(&text, &self.span).then_some(text)
+    }
+
+    /// The problem without the line that it is about.
+    fn without_text(&self) -> String {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let (file, line, column) = (self.file.display(), self.line, self.column);
+        let hint = self.hint.as_ref().map(|hint| format!("\n  = help: {hint}"));
+        let hint = hint.unwrap_or_default();
+        format!(
+            "{severity}: {}\n --> {file}:{line}:{column}{hint}",
+            self.message
+        )
     }
 }
 
@@ -167,8 +196,15 @@ impl From<policy::Problem> for Problem {
             span: p.span,
             message: p.message,
             hint: p.hint,
+            fix: p.fix.map(|fix| Box::new(fix.into())),
             severity,
         }
+    }
+}
+
+impl From<policy::Fix> for Fix {
+    fn from(policy::Fix { span, text }: policy::Fix) -> Fix {
+        Fix { span, text }
     }
 }
 
@@ -185,6 +221,7 @@ impl From<guardrails::Problem> for Problem {
             span: p.span,
             message: p.message,
             hint: p.hint,
+            fix: None,
             severity,
         }
     }
@@ -217,6 +254,11 @@ fn edits(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or(0)
+}
+
+/// Whether bytes of a text are there, and begin and end between characters: the file may have changed since.
+fn is_within(text: &str, span: &Range<usize>) -> bool {
+    text.get(span.clone()).is_some()
 }
 
 fn line_and_column(text: &str, offset: usize) -> (u32, u32) {

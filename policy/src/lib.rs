@@ -7,10 +7,12 @@
 //!   rule        one typed row;   pattern: how its columns match
 //!   snapshot    a loaded policy
 //!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
+//!   expiry      what has ended, or ends soon
 //!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it;
 //!   reach       who may do what, for a review
 //!   certificate for whom a client certificate stands
 //!   cache       verdicts that were reached before
+//!   schema      what an editor should know about the TOML files
 //!   matcher     the only place that names casbin: which rows of a section match?
 //! ```
 //!
@@ -33,7 +35,9 @@ mod certificate;
 mod decide;
 mod decision;
 mod duty;
+mod expiry;
 mod explain;
+mod hint;
 mod label;
 mod load;
 mod matcher;
@@ -42,6 +46,7 @@ mod problem;
 mod reach;
 mod records;
 mod rule;
+mod schema;
 mod snapshot;
 mod subject;
 mod time;
@@ -51,10 +56,12 @@ pub use certificate::{CertificateFacts, CertificateFault};
 pub use decision::{Ask, Denied, DenyReason, Object, Permit, Refused, Undecided, UndecidedReason};
 pub use duty::{Duty, DutyError};
 pub use explain::{Check, CheckOutcome, Explanation, Miss, RowView, SectionView};
+pub use hint::Fix;
 pub use label::{LABEL_BYTES_MAX, Label, LabelError, Level, Release, TAGS_MAX};
 pub use problem::{Problem, Severity};
 pub use reach::Reach;
 pub use rule::{Action, ActionError, Column, RuleRef};
+pub use schema::SCHEMAS;
 pub use snapshot::{Loaded, Policy};
 pub use subject::{Assurance, AssuranceError, Subject};
 pub use time::UnixTime;

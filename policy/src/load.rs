@@ -35,11 +35,17 @@ mod duties;
 mod fields;
 mod files;
 mod identities;
+mod lints;
 mod manifest;
+mod mend;
 mod purposes;
 mod roles;
 mod rules;
 mod sections;
+mod toml_repair;
+
+#[cfg(test)]
+pub(crate) use files::read as files_of;
 
 use fields::{Fields, Place};
 use files::Files;
@@ -73,7 +79,10 @@ impl Policy {
         };
         match loaded {
             Ok(Loaded { policy, warnings }) => Ok(Loaded {
-                policy,
+                policy: Policy {
+                    root: dir.to_owned(),
+                    ..policy
+                },
                 warnings: warnings.into_iter().map(in_dir).collect(),
             }),
             Err(problems) => Err(problems.into_iter().map(in_dir).collect()),
@@ -106,6 +115,14 @@ impl Policy {
             _ => Err(reported),
         }
     }
+}
+
+/// The keys for which the loader asks while it reads a bundle, as `identities.toml identity.*.tenant`.
+#[cfg(test)]
+pub(crate) fn asked_keys(files: Vec<(PathBuf, Vec<u8>)>) -> std::collections::BTreeSet<String> {
+    let problems = Problems::default();
+    Draft::read(files, &problems);
+    problems.asked.into_inner()
 }
 
 /// Everything read from a bundle, before it is compiled.
@@ -160,6 +177,7 @@ impl Draft {
     fn compile(self, problems: &Problems) -> Option<Policy> {
         let tenants = sections::sort(&self.records.identities, &self.rules);
         self.check_sizes(&tenants, problems);
+        lints::check(&self, &tenants, problems);
         let sections = tenants.values().flat_map(|tenant| tenant.sections.values());
         let rows = sections.map(|section| {
             section
@@ -185,6 +203,7 @@ impl Draft {
         } = self.records;
         let policy = Policy {
             digest: self.files.digest().into(),
+            root: PathBuf::new(),
             manifest,
             attributes,
             purposes,
@@ -223,7 +242,7 @@ impl Draft {
             for (action, section) in &rules.sections {
                 let rows = section.rows.len();
                 let message = format!("{rows} rules speak about `{tenant}` and `{action}`");
-                let hint = |bound| Some(format!("keep below {bound}: narrow `dom` and `act`"));
+                let hint = |bound| format!("keep below {bound}: narrow `dom` and `act`");
                 let last = section.rows.last().and_then(|row| self.rules.get(*row));
                 let Some((source, span)) = last.and_then(|rule| self.files.site(&rule.reference))
                 else {
@@ -289,7 +308,7 @@ fn template(place: Place<'_>) -> Option<Template> {
         place.error(
             0..0,
             format!("the access model is fixed, and this is another one (SHA-256 {digest})"),
-            Some(hint.into()),
+            hint,
         );
     }
     template

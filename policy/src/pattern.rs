@@ -48,6 +48,17 @@ pub(crate) fn one_of(name: &str, pattern: &str) -> bool {
         })
 }
 
+/// Whether every alternative of a name pattern lies within one of another.
+pub(crate) fn covers(outer: &str, inner: &str) -> bool {
+    let within = |outer: &str, inner: &str| match outer.strip_suffix('*') {
+        Some(prefix) => inner.starts_with(prefix),
+        None => inner == outer,
+    };
+    inner
+        .split('|')
+        .all(|inner| outer.split('|').any(|outer| within(outer, inner)))
+}
+
 /// Whether one of the names in a `|` list is one of the alternatives; `*` needs no name at all.
 pub(crate) fn any_of(names: &str, pattern: &str) -> bool {
     pattern == "*"

@@ -5,6 +5,8 @@
 
 use std::{cell::RefCell, collections::BTreeSet, fmt, ops::Range, path::PathBuf};
 
+use crate::hint::{Fix, Hint};
+
 /// One mistake in one file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -20,6 +22,8 @@ pub struct Problem {
     pub message: String,
     /// What to write instead, where that is known.
     pub hint: Option<String>,
+    /// The change that the hint proposes, where nothing about it is in doubt.
+    pub fix: Option<Fix>,
     /// Whether the bundle is refused for it.
     pub severity: Severity,
 }
@@ -82,6 +86,16 @@ impl Source {
         }
     }
 
+    /// The place of some bytes.
+    pub(crate) fn site(&self, span: Range<usize>) -> Site {
+        Site {
+            file: self.path.clone(),
+            line: self.line(span.start),
+            column: self.column(span.start),
+            span,
+        }
+    }
+
     /// Line of a byte, from 1.
     pub(crate) fn line(&self, at: usize) -> u32 {
         let lines = self.line_starts.partition_point(|start| *start <= at);
@@ -113,9 +127,45 @@ impl Source {
     }
 }
 
+/// A place in a file that is remembered after the file was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) file: PathBuf,
+    line: u32,
+    column: u32,
+    span: Range<usize>,
+}
+
+impl Site {
+    /// A problem at this place.
+    pub(crate) fn problem(
+        &self,
+        severity: Severity,
+        message: impl Into<String>,
+        hint: impl Into<Hint>,
+    ) -> Problem {
+        let Hint { words, fix } = hint.into();
+        Problem {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+            span: self.span.clone(),
+            message: message.into(),
+            hint: words,
+            fix,
+            severity,
+        }
+    }
+}
+
 /// Collects problems while a bundle is read.
 #[derive(Default)]
-pub(crate) struct Problems(RefCell<Vec<Problem>>);
+pub(crate) struct Problems {
+    found: RefCell<Vec<Problem>>,
+    /// The keys for which the loader asked, as `identities.toml identity.*.tenant`.
+    #[cfg(test)]
+    pub(crate) asked: RefCell<BTreeSet<String>>,
+}
 
 impl Problems {
     /// Reports an error at `span` of `source`.
@@ -124,9 +174,9 @@ impl Problems {
         source: &Source,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
-        self.report(source, span, message.into(), hint, Severity::Error);
+        self.report(&source.site(span), Severity::Error, message, hint);
     }
 
     /// Reports a warning at `span` of `source`.
@@ -135,48 +185,55 @@ impl Problems {
         source: &Source,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
-        self.report(source, span, message.into(), hint, Severity::Warning);
+        self.report(&source.site(span), Severity::Warning, message, hint);
     }
 
     /// Reports an error about a file as a whole, at 1:1.
-    pub(crate) fn file(&self, path: PathBuf, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn file(&self, path: PathBuf, message: impl Into<String>, hint: impl Into<Hint>) {
         self.error(&Source::new(path, String::new()), 0..0, message, hint);
     }
 
-    fn report(
+    /// Reports a problem at a remembered place.
+    pub(crate) fn report(
         &self,
-        source: &Source,
-        span: Range<usize>,
-        message: String,
-        hint: Option<String>,
+        site: &Site,
         severity: Severity,
+        message: impl Into<String>,
+        hint: impl Into<Hint>,
     ) {
-        let (line, column) = (source.line(span.start), source.column(span.start));
-        let file = source.path.clone();
-        self.0.borrow_mut().push(Problem {
-            file,
-            line,
-            column,
-            span,
-            message,
-            hint,
-            severity,
-        });
+        let problem = site.problem(severity, message, hint);
+        self.found.borrow_mut().push(problem);
     }
 
     /// Whether anything so far refuses the bundle.
     pub(crate) fn any_error(&self) -> bool {
-        self.0
+        self.found
             .borrow()
             .iter()
             .any(|problem| problem.severity == Severity::Error)
     }
 
+    /// Whether nothing was reported.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
+    /// Whether something was reported that begins within these bytes.
+    pub(crate) fn any_in(&self, span: Range<usize>) -> bool {
+        let all = self.found.borrow();
+        all.iter().any(|problem| span.contains(&problem.span.start))
+    }
+
+    /// Everything that others reported as well.
+    pub(crate) fn extend(&self, others: Self) {
+        self.found.borrow_mut().extend(others.found.into_inner());
+    }
+
     /// The files about which something was reported.
     pub(crate) fn file_names(&self) -> BTreeSet<PathBuf> {
-        self.0
+        self.found
             .borrow()
             .iter()
             .map(|problem| problem.file.clone())
@@ -185,49 +242,10 @@ impl Problems {
 
     /// Everything reported, by file and position.
     pub(crate) fn into_sorted(self) -> Vec<Problem> {
-        let mut all = self.0.into_inner();
+        let mut all = self.found.into_inner();
         all.sort_by(|a, b| (&a.file, a.span.start).cmp(&(&b.file, b.span.start)));
         all
     }
-}
-
-/// "did you mean …?" for a word that is not among `known`, if one is near enough.
-pub(crate) fn did_you_mean<'a>(
-    word: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    let near = |name: &'a str| {
-        let distance = edits(&word.to_lowercase(), &name.to_lowercase());
-        (distance <= (word.chars().count() / 3).max(1)).then_some(distance)
-    };
-    let named = known
-        .into_iter()
-        .filter(|name| !name.is_empty() && *name != word);
-    let (_, best) = named.filter_map(|name| Some((near(name)?, name))).min()?;
-    Some(format!("did you mean `{best}`?"))
-}
-
-/// Edit distance counting a swap of neighbours as one edit (optimal string alignment).
-fn edits(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-    let mut before = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut best = (cell(&last, j) + usize::from(x != y))
-                .min(cell(&last, j + 1) + 1)
-                .min(cell(&row, j) + 1);
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            if swapped {
-                best = best.min(cell(&before, j - 1) + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    cell(&last, b.len())
 }
 
 #[cfg(test)]

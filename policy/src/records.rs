@@ -9,6 +9,7 @@ use crate::{
     certificate::CertificateRules,
     label::Label,
     pattern,
+    problem::Site,
     subject::Identity,
     time::{UnixTime, Window},
 };
@@ -18,8 +19,9 @@ use crate::{
 pub(crate) struct Manifest {
     pub(crate) id: String,
     pub(crate) revision: u64,
-    /// First moment after the last day.
+    /// First moment after the last day, and where it is written.
     pub(crate) expires: Option<UnixTime>,
+    pub(crate) expires_at: Option<Site>,
     /// Guardrail profiles, mildest first.
     pub(crate) profiles: Vec<Arc<str>>,
     /// The least share of rules by which a test case is decided, in per cent.
@@ -53,6 +55,8 @@ pub(crate) struct Purposes {
 pub(crate) struct Purpose {
     /// First moment after the last day.
     pub(crate) expires: UnixTime,
+    /// Where its end is written.
+    pub(crate) site: Site,
     /// Use-policy clauses that an authority record must lift first.
     pub(crate) needs_lifted: Vec<String>,
 }
@@ -66,12 +70,16 @@ pub(crate) struct Authority {
     pub(crate) lifts: BTreeSet<String>,
     /// First moment after the last day.
     pub(crate) expires: UnixTime,
+    /// Where its end is written.
+    pub(crate) site: Site,
 }
 
 /// `identities.toml`.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
     pub(crate) by_principal: BTreeMap<String, Arc<Identity>>,
+    /// Where each is written.
+    pub(crate) sites: BTreeMap<String, Site>,
     pub(crate) by_certificate: BTreeMap<CertificateName, String>,
     /// How other certificates become principals.
     pub(crate) certificates: CertificateRules,

@@ -5,7 +5,7 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 use crate::{
     label::Label,
     pattern,
-    subject::{Assurance, Subject},
+    subject::{Assurance, EVERYONE, Subject},
 };
 
 /// What a subject wants to do.
@@ -209,6 +209,28 @@ impl fmt::Display for Column {
 }
 
 impl Rule {
+    /// Whether whatever meets `other` in everything but the label meets this row.
+    pub(crate) fn spans(&self, other: &Self) -> bool {
+        (self.role == EVERYONE || self.role == other.role)
+            && pattern::contains(&self.tenant, &other.tenant)
+            && self.assurance <= other.assurance
+            && pattern::covers(&self.objects, &other.objects)
+            && pattern::covers(&self.actions, &other.actions)
+            && pattern::covers(&self.purposes, &other.purposes)
+            && pattern::covers(&self.zones, &other.zones)
+            && pattern::covers(&self.windows, &other.windows)
+    }
+
+    /// Whether two rows differ in their id alone.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let reference = other.reference.clone();
+        *other
+            == Self {
+                reference,
+                ..self.clone()
+            }
+    }
+
     pub(crate) fn is_deny(&self) -> bool {
         self.effect == Effect::Deny
     }

@@ -23,6 +23,8 @@ use crate::{
 /// An immutable policy: one bundle, checked and compiled. Share it behind an `Arc` and swap it whole.
 pub struct Policy {
     pub(crate) digest: Arc<str>,
+    /// The bundle's folder, as it was named to the loader; empty for one from memory.
+    pub(crate) root: PathBuf,
     pub(crate) manifest: Manifest,
     pub(crate) attributes: Attributes,
     pub(crate) purposes: Purposes,

@@ -12,9 +12,10 @@ mod duties;
 mod explain;
 mod files;
 mod laws;
+mod lints;
 mod mistakes;
-mod mistakes_table;
 mod reach;
+pub(crate) mod seeded;
 pub(crate) mod support;
 mod traps;
 

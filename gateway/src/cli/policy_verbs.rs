@@ -68,7 +68,7 @@ impl Common {
     fn load(&self) -> Result<Policy, ExitCode> {
         match Policy::load(&self.dir) {
             Ok(loaded) => {
-                let warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+                let warnings = gateway::load::policy_warnings(&loaded);
                 if self.output == Output::Human {
                     super::report(&warnings);
                 }

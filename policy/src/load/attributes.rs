@@ -26,7 +26,12 @@ use super::{
     fields::{Fields, Place, Text},
     manifest::check_word,
 };
-use crate::{label::Label, problem::did_you_mean, records::Attributes, time::Window};
+use crate::{
+    hint::{Hint, plain},
+    label::Label,
+    records::Attributes,
+    time::Window,
+};
 
 /// Reads the file.
 pub(super) fn read(mut fields: Fields<'_>) -> Attributes {
@@ -64,17 +69,28 @@ fn needs(fields: &mut Fields<'_>) -> BTreeSet<String> {
         match label.is_ok_and(|label| label.needs().contains(name.text)) {
             true => _ = needs.insert(name.text.to_owned()),
             false => {
-                let hint =
-                    "capital letters, digits and `-`; NF, FVEY, NOREL and REL-… are release marks";
-                fields.place.error(
-                    name.span(),
-                    format!("`{}` is not a need", name.text),
-                    Some(hint.into()),
-                );
+                let message = format!("`{}` is not a need", name.text);
+                let hint = need_meant(fields.place, &name);
+                fields.place.error(name.span(), message, hint);
             }
         }
     }
     needs
+}
+
+/// A tag in lower case or with other separators is mended; a release mark needs no registration.
+fn need_meant(place: Place<'_>, name: &Text<'_>) -> Hint {
+    let upper = plain(name.text).to_uppercase().replace(['_', ' '], "-");
+    match Label::parse(&format!("U:{upper}")) {
+        Ok(label) if label.needs().contains(&upper) => name.write(upper),
+        Ok(_) => {
+            let hint = place.remove_row(name.span().start);
+            hint.saying("release marks need no registration: remove the line")
+        }
+        Err(_) => {
+            "capital letters, digits and `-`; NF, FVEY, NOREL and REL-… are release marks".into()
+        }
+    }
 }
 
 /// Named things with a ceiling. One whose ceiling is wrong still exists, so that its users are not
@@ -109,13 +125,15 @@ fn read_window(fields: &mut Fields<'_>) -> Window {
         match nth.and_then(|nth| days.get_mut(nth)) {
             Some(open) => *open = true,
             None => {
-                let hint = did_you_mean(day.text, DAYS)
-                    .unwrap_or_else(|| "mon tue wed thu fri sat sun".into());
-                fields.place.error(
-                    day.span(),
-                    format!("unknown day `{}`", day.text),
-                    Some(hint),
-                );
+                let spelled = day.text.to_lowercase();
+                let whole = DAYS
+                    .iter()
+                    .zip(WHOLE_DAYS)
+                    .find(|(_, whole)| *whole == spelled);
+                let hint = whole.map_or_else(|| day.mean(DAYS), |(name, _)| day.write(*name));
+                let message = format!("unknown day `{}`", day.text);
+                let hint = hint.or("mon tue wed thu fri sat sun");
+                fields.place.error(day.span(), message, hint);
             }
         }
     }
@@ -124,7 +142,7 @@ fn read_window(fields: &mut Fields<'_>) -> Window {
     if from >= until {
         fields.error(
             "the window ends before it begins",
-            Some("make two windows for hours around midnight".into()),
+            "make two windows for hours around midnight",
         );
     }
     let utc_offset_minutes = match fields.optional_text("utc_offset") {
@@ -140,31 +158,57 @@ fn read_window(fields: &mut Fields<'_>) -> Window {
 
 /// An offset as `+05:30` or `-05:00`, up to 14 hours.
 fn utc_offset(place: Place<'_>, text: &Text<'_>) -> Option<i16> {
-    let parse = |text: &str| -> Option<i16> {
-        let sign = match text.get(..1)? {
-            "+" => 1,
-            "-" => -1,
-            _ => return None,
-        };
-        let (hours, minutes) = text.get(1..)?.split_once(':')?;
-        let digits = |part: &str| {
-            (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
-                .then(|| part.parse().ok())?
-        };
-        let (hours, minutes): (i16, i16) = (digits(hours)?, digits(minutes)?);
-        (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
-    };
-    let offset = parse(text.text);
+    let offset = parse_offset(text.text);
     if offset.is_none() {
-        place.error(
-            text.span(),
-            format!("`{}` is not an offset", text.text),
-            Some("write it as `-05:00`".into()),
-        );
+        let message = format!("`{}` is not an offset", text.text);
+        let hint = offset_meant(text).or("write it as `-05:00`");
+        place.error(text.span(), message, hint);
     }
     offset
 }
 
+fn parse_offset(text: &str) -> Option<i16> {
+    let sign = match text.get(..1)? {
+        "+" => 1,
+        "-" => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = text.get(1..)?.split_once(':')?;
+    let digits = |part: &str| {
+        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?
+    };
+    let (hours, minutes): (i16, i16) = (digits(hours)?, digits(minutes)?);
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
+}
+
+/// `-5`, `-5:00`, `-0500`: what has a sign can be meant in one way only.
+fn offset_meant(text: &Text<'_>) -> Hint {
+    let plain = plain(text.text);
+    let digits: String = plain.chars().filter(char::is_ascii_digit).collect();
+    let sign = plain.get(..1).unwrap_or_default();
+    let meant = match digits.len() {
+        1 | 2 => format!("{sign}{digits:0>2}:00"),
+        length => {
+            let (hours, minutes) = digits.split_at(length.saturating_sub(2));
+            format!("{sign}{hours:0>2}:{minutes}")
+        }
+    };
+    match parse_offset(&meant) {
+        Some(_) => text.write(meant),
+        None => Hint::default(),
+    }
+}
+
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+const WHOLE_DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 const DAY_MINUTES: u16 = 24 * 60;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     certificate::{Card, CardPrincipal, CertificateRules},
-    problem::did_you_mean,
+    hint::plain,
 };
 
 /// Reads both tables.
@@ -55,7 +55,11 @@ pub(super) fn read(fields: &mut Fields<'_>) -> CertificateRules {
                     "cards of this issuer are in `[card.{}]` already",
                     other.name
                 );
-                place.error(issuer.span(), message, Some("remove one of the two".into()));
+                let hint = match other.name == name.text {
+                    true => place.remove_item(&issuer),
+                    false => "remove one of the two".into(),
+                };
+                place.error(issuer.span(), message, hint);
             } else if check_issuer(place, &issuer) {
                 rules.cards.insert(issuer.text.to_owned(), card.clone());
             }
@@ -77,13 +81,11 @@ fn card_principal(place: Place<'_>, text: &Text<'_>) -> Option<CardPrincipal> {
         "edipi" => Some(CardPrincipal::Edipi),
         "subject" => Some(CardPrincipal::Subject),
         other => {
-            let hint = did_you_mean(other, ["edipi", "subject"])
-                .unwrap_or_else(|| "write `edipi` or `subject`".into());
-            place.error(
-                text.span(),
-                format!("unknown kind of principal `{other}`"),
-                Some(hint),
-            );
+            let hint = text
+                .mean(["edipi", "subject"])
+                .or("write `edipi` or `subject`");
+            let message = format!("unknown kind of principal `{other}`");
+            place.error(text.span(), message, hint);
             None
         }
     }
@@ -91,27 +93,35 @@ fn card_principal(place: Place<'_>, text: &Text<'_>) -> Option<CardPrincipal> {
 
 /// Whether a text is a dotted object identifier, and not that of a certificate that needs no PIN.
 fn check_policy(place: Place<'_>, policy: &Text<'_>) -> bool {
-    let arcs: Vec<&str> = policy.text.split('.').collect();
-    let is_arc = |arc: &&str| {
-        let canonical = *arc == "0" || !arc.starts_with('0');
-        !arc.is_empty() && canonical && arc.bytes().all(|b| b.is_ascii_digit())
-    };
-    if arcs.len() < 3 || !arcs.iter().all(is_arc) {
-        let hint = "write numbers with dots, as in `2.16.840.1.101.3.2.1.3.13`";
+    if !is_oid(policy.text) {
+        let meant = plain(policy.text).replace([',', ' ', '-'], ".");
+        let meant = meant
+            .trim_matches('.')
+            .trim_start_matches("OID:")
+            .trim_start_matches("oid:");
+        let hint = match is_oid(meant) {
+            true => policy.write(meant),
+            false => "write numbers with dots, as in `2.16.840.1.101.3.2.1.3.13`".into(),
+        };
         let message = format!("`{}` is not an object identifier", policy.text);
-        place.error(policy.span(), message, Some(hint.into()));
+        place.error(policy.span(), message, hint);
         return false;
     }
     if CARD_ALONE.contains(&policy.text) {
         let hint = "write that of the authentication certificate, `2.16.840.1.101.3.2.1.3.13`";
-        place.error(
-            policy.span(),
-            "this is the card authentication certificate, which opens without a PIN",
-            Some(hint.into()),
-        );
+        let message = "this is the card authentication certificate, which opens without a PIN";
+        place.error(policy.span(), message, hint);
         return false;
     }
     true
+}
+
+fn is_oid(text: &str) -> bool {
+    let is_arc = |arc: &str| {
+        let canonical = arc == "0" || !arc.starts_with('0');
+        !arc.is_empty() && canonical && arc.bytes().all(|b| b.is_ascii_digit())
+    };
+    text.split('.').count() >= 3 && text.split('.').all(is_arc)
 }
 
 /// id-fpki-common-cardAuth and its PIV-I counterpart: whoever holds the card, not who it belongs to.
@@ -124,11 +134,11 @@ fn check_issuer(place: Place<'_>, issuer: &Text<'_>) -> bool {
     let spaced = text.contains(", ");
     if spaced || !parts {
         let hint = match spaced {
-            true => format!("write `{}`", text.replace(", ", ",")),
+            true => issuer.write(text.replace(", ", ",")),
             false => "write it as `portcullis certs show` prints it, such as `CN=Agency CA 2,O=Agency,C=US`".into(),
         };
         let message = format!("`{text}` is not a distinguished name as it is compared");
-        place.error(issuer.span(), message, Some(hint));
+        place.error(issuer.span(), message, hint);
         return false;
     }
     true
@@ -136,13 +146,23 @@ fn check_issuer(place: Place<'_>, issuer: &Text<'_>) -> bool {
 
 /// Whether a text is a trust domain (SPIFFE ID specification, 2.1): lower-case letters, digits, `.-_`.
 fn check_trust_domain(place: Place<'_>, domain: &Text<'_>) -> bool {
-    let plain =
-        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-    let fits = domain.text.bytes().all(plain);
+    let fits = is_trust_domain(domain.text);
     if !fits {
-        let hint = "write the name alone, as in `agency.example`";
+        let meant = plain(domain.text).to_lowercase();
+        let meant = meant.strip_prefix("spiffe://").unwrap_or(&meant);
+        let meant = meant.trim_end_matches('/');
+        let hint = match is_trust_domain(meant) {
+            true => domain.write(meant),
+            false => "write the name alone, as in `agency.example`".into(),
+        };
         let message = format!("`{}` is not a trust domain", domain.text);
-        place.error(domain.span(), message, Some(hint.into()));
+        place.error(domain.span(), message, hint);
     }
     fits
+}
+
+fn is_trust_domain(text: &str) -> bool {
+    let plain =
+        |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    !text.is_empty() && text.bytes().all(plain)
 }

@@ -29,7 +29,7 @@ use crate::{
     cases::{Case, Expected, Verdict},
     decision::{DenyReason, Target},
     label::Label,
-    problem::{Problems, did_you_mean},
+    problem::Problems,
     rule::Action,
     subject::Assurance,
     time::UnixTime,
@@ -131,9 +131,7 @@ impl Reader<'_> {
         if at.is_none() {
             fields.error(
                 "no moment: what may be done depends on the time",
-                Some(
-                    "write `at = 2026-11-23T15:00:00Z` here, or once at the top of the file".into(),
-                ),
+                "write `at = 2026-11-23T15:00:00Z` here, or once at the top of the file",
             );
         }
         Some(Case {
@@ -154,9 +152,14 @@ impl Reader<'_> {
             Some(("model", name)) if !name.is_empty() => Some(Target::Model(name.to_owned())),
             Some(("tool", name)) if !name.is_empty() => Some(Target::Tool(name.to_owned())),
             _ => {
-                let hint = "write `model/name` or `tool/name`";
+                let attributes = &self.records.attributes;
+                let models = attributes.models.keys().map(|name| format!("model/{name}"));
+                let tools = attributes.tools.iter().map(|name| format!("tool/{name}"));
+                let known: Vec<String> = models.chain(tools).collect();
+                let hint = text.mean(known.iter().map(String::as_str));
+                let hint = hint.or("write `model/name` or `tool/name`");
                 let message = format!("`{}` is neither a model nor a tool", text.text);
-                self.place.error(text.span(), message, Some(hint.into()));
+                self.place.error(text.span(), message, hint);
                 None
             }
         }
@@ -198,7 +201,7 @@ impl Reader<'_> {
         ] {
             if let Some(text) = key.as_ref().filter(|_| misplaced) {
                 let message = format!("a case that expects `{verdict}` has none of these");
-                place.error(text.span(), message, Some("remove it".into()));
+                place.error(text.span(), message, "remove it");
             }
         }
         (known == because.len()).then(|| Expected {
@@ -225,10 +228,11 @@ impl Reader<'_> {
             .into_iter()
             .find(|verdict| verdict.as_str() == text.text);
         if found.is_none() {
-            let hint = did_you_mean(text.text, Verdict::ALL.map(Verdict::as_str))
-                .unwrap_or_else(|| "write `allow`, `deny` or `hidden`".into());
+            let hint = text
+                .mean(Verdict::ALL.map(Verdict::as_str))
+                .or("write `allow`, `deny` or `hidden`");
             let message = format!("unknown verdict `{}`", text.text);
-            self.place.error(text.span(), message, Some(hint));
+            self.place.error(text.span(), message, hint);
         }
         found
     }

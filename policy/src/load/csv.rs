@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::fields::{Place, Text};
+use crate::hint::{Hint, plain};
 
 /// One row that has no bad characters.
 pub(super) struct Row<'a> {
@@ -45,104 +46,78 @@ pub(super) fn rows(place: Place<'_>) -> Vec<Row<'_>> {
     rows
 }
 
-/// Whether a line of values has only characters that mean what they look like; if not, says so once.
+/// Whether a line of values has only characters that mean what they look like; says so of each cell
+/// that has others.
 fn is_clean(place: Place<'_>, start: usize, text: &str) -> bool {
     if text.len() > LINE_BYTES_MAX {
-        place.error(
-            start..start + text.len(),
-            format!("the line is longer than {LINE_BYTES_MAX} bytes"),
-            None,
-        );
+        let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
+        place.error(start..start + text.len(), message, "make two rows of it");
         return false;
     }
-    let Some((at, bad)) = text
-        .char_indices()
-        .find(|(_, c)| !matches!(c, ' '..='~') || matches!(c, '"' | '#'))
-    else {
-        return true;
-    };
-    let (message, hint) = match bad {
-        '#' => (
-            "a comment after values would become part of the last one".into(),
-            "give it a line of its own",
-        ),
-        '"' => (
-            "quotes have no meaning here".into(),
-            "remove it: values hold no commas",
-        ),
-        '\t' => ("a tab between values".into(), "write ` `"),
-        _ => (
-            format!("character U+{:04X} in a value", u32::from(bad)),
-            match plain(bad) {
-                Some(' ') => "write ` `",
-                Some(plain) => &format!("write `{plain}`"),
-                None if INVISIBLE.contains(&bad) => "remove it: nobody sees it",
-                None => "use plain ASCII letters",
-            },
-        ),
-    };
-    place.error(
-        start + at..start + at + bad.len_utf8(),
-        message,
-        Some(hint.into()),
-    );
-    false
-}
-
-/// The ASCII character that a reader takes another for, for the look-alikes that keyboards, editors and
-/// word processors slip in (Unicode TS 39, the letters of Latin, Cyrillic and Greek alike).
-fn plain(look_alike: char) -> Option<char> {
-    let code = u32::from(look_alike);
-    if (0xff01..=0xff5e).contains(&code) {
-        // Full-width forms, in the order of ASCII.
-        return char::from_u32(code - 0xfee0);
+    let mut clean = true;
+    let mut at = start;
+    for cell in text.split(',') {
+        let bad = |c: char| !matches!(c, ' '..='~') || matches!(c, '"' | '#');
+        if let Some((from, c)) = cell.char_indices().find(|(_, c)| bad(*c)) {
+            clean = false;
+            let (message, hint) = unclean(c, at, cell, at + from);
+            place.error(at + from..at + from + c.len_utf8(), message, hint);
+            if c == '#' {
+                break; // all that follows is the comment
+            }
+        }
+        at += cell.len() + 1;
     }
-    LOOK_ALIKES
-        .iter()
-        .find(|(alike, _)| alike.contains(look_alike))
-        .map(|(_, plain)| *plain)
+    clean
 }
 
-const LOOK_ALIKES: [(&str, char); 33] = [
-    ("\u{410}\u{391}", 'A'),
-    ("\u{412}\u{392}", 'B'),
-    ("\u{421}", 'C'),
-    ("\u{415}\u{395}", 'E'),
-    ("\u{41d}\u{397}", 'H'),
-    ("\u{406}\u{399}", 'I'),
-    ("\u{41a}\u{39a}", 'K'),
-    ("\u{41c}\u{39c}", 'M'),
-    ("\u{39d}", 'N'),
-    ("\u{41e}\u{39f}", 'O'),
-    ("\u{420}\u{3a1}", 'P'),
-    ("\u{405}", 'S'),
-    ("\u{422}\u{3a4}", 'T'),
-    ("\u{425}\u{3a7}", 'X'),
-    ("\u{423}\u{3a5}", 'Y'),
-    ("\u{396}", 'Z'),
-    ("\u{430}\u{3b1}", 'a'),
-    ("\u{441}", 'c'),
-    ("\u{435}", 'e'),
-    ("\u{4bb}", 'h'),
-    ("\u{456}\u{3b9}", 'i'),
-    ("\u{458}", 'j'),
-    ("\u{43e}\u{3bf}", 'o'),
-    ("\u{440}\u{3c1}", 'p'),
-    ("\u{455}", 's'),
-    ("\u{3bd}", 'v'),
-    ("\u{445}\u{3c7}", 'x'),
-    ("\u{443}\u{3b3}", 'y'),
-    ("\u{2010}\u{2011}\u{2012}\u{2013}\u{2014}\u{2212}", '-'),
-    ("\u{2024}", '.'),
-    ("\u{1c0}\u{2223}", '|'),
-    ("\u{2217}\u{22c6}", '*'),
-    ("\u{a0}\u{2002}\u{2003}\u{2009}\u{202f}\u{3000}", ' '),
-];
-
-/// Characters that take no place.
-const INVISIBLE: [char; 6] = [
-    '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}',
-];
+/// What is wrong with a character of a cell, and what to write.
+fn unclean(c: char, start: usize, cell: &str, at: usize) -> (String, Hint) {
+    let trimmed = cell.trim();
+    let from = start + (cell.len() - cell.trim_start().len());
+    let span = from..from + trimmed.len();
+    match c {
+        '#' => {
+            let before = cell.get(..at - start).unwrap_or_default();
+            let blank = before.len() - before.trim_end().len();
+            let hint = Hint::replace(at - blank..at, "\n");
+            (
+                "a comment after values would become part of the last one".into(),
+                hint.saying("give it a line of its own"),
+            )
+        }
+        '"' => {
+            let bare = trimmed
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            let hint = match bare {
+                Some(bare) if !bare.contains('"') => Hint::replace(span, bare),
+                _ => "remove them: values hold no commas".into(),
+            };
+            ("quotes have no meaning here".into(), hint)
+        }
+        '\t' => {
+            // Between values it is a space; inside one, somebody has to look what belongs there.
+            let run = cell.get(at - start..).unwrap_or_default();
+            let blank = run.len() - run.trim_start().len();
+            let hint = match at < span.start || at >= span.end {
+                true => Hint::replace(at..at + blank, " ").saying("use spaces"),
+                false => "use spaces".into(),
+            };
+            ("a tab between values".into(), hint)
+        }
+        _ => {
+            let message = format!("character U+{:04X} in a value", u32::from(c));
+            let meant = plain(cell).replace('"', "");
+            let hint = match meant.chars().all(|c| matches!(c, ' '..='~') && c != '#') {
+                true => Hint::replace(start..start + cell.len(), meant.as_str())
+                    .saying(format!("write `{}`", meant.trim())),
+                false => "use plain ASCII letters".into(),
+            };
+            (message, hint)
+        }
+    }
+}
 
 /// The trimmed cells of a line, each with its place in the file.
 fn cells(start: usize, text: &str) -> Vec<Text<'_>> {
@@ -157,35 +132,59 @@ fn cells(start: usize, text: &str) -> Vec<Text<'_>> {
     out
 }
 
-/// The cells of a row of the given kind and width; reports any other.
+/// The cells of a row of the given kind and width; reports any other, with what a row of another
+/// width means.
 pub(super) fn cells_of<'r, 'a, const N: usize>(
     place: Place<'_>,
     row: &'r Row<'a>,
     columns: &[&str; N],
+    meant: impl FnOnce() -> Hint,
 ) -> Option<&'r [Text<'a>; N]> {
     let (kind, found) = (columns.first()?, row.cells.first()?);
     if found.text != *kind {
-        let hint = format!("every row of this file begins with `{kind},`");
-        place.error(
-            found.span(),
-            format!("unknown kind of row `{}`", found.text),
-            Some(hint),
-        );
+        let message = format!("unknown kind of row `{}`", found.text);
+        let hint = kind_meant::<N>(found, kind, row);
+        let hint = hint.or(format!("every row of this file begins with `{kind},`"));
+        place.error(found.span(), message, hint);
         return None;
     }
     if let Ok(cells) = row.cells.as_slice().try_into() {
         return Some(cells);
     }
     let end = row.span.end;
-    let span = row
-        .cells
-        .get(N)
-        .map_or(end..end, |extra| extra.span().start..end);
+    let extra = row.cells.get(N);
+    let span = extra.map_or(end..end, |extra| extra.span().start..end);
     let message = format!("{} columns where {N} are needed", row.cells.len());
-    place.error(
-        span,
-        message,
-        Some(format!("columns: {}", columns.join(", "))),
-    );
+    let hint = spare_comma::<N>(place, row).or(meant());
+    let hint = hint.or(format!("columns: {}", columns.join(", ")));
+    place.error(span, message, hint);
     None
+}
+
+/// The kind in capitals, with a space where its comma belongs, or a row with other commas.
+fn kind_meant<const N: usize>(found: &Text<'_>, kind: &str, row: &Row<'_>) -> Hint {
+    let one_short = row.cells.len() + 1 == N;
+    let mut signs = [";", "|"].into_iter().filter(|_| row.cells.len() == 1);
+    if let Some(sign) = signs.find(|sign| found.text.split(*sign).count() == N) {
+        return found.write(found.text.replace(sign, ","));
+    }
+    let rest = found.text.strip_prefix(kind);
+    if found.text.eq_ignore_ascii_case(kind) {
+        return found.write(kind);
+    }
+    match rest.filter(|rest| one_short && rest.starts_with(' ')) {
+        Some(rest) => found.write(format!("{kind}, {}", rest.trim())),
+        None => Hint::default(),
+    }
+}
+
+/// No column may be empty, so of one cell too many the empty one is meant.
+fn spare_comma<const N: usize>(place: Place<'_>, row: &Row<'_>) -> Hint {
+    let mut empty = row.cells.iter().filter(|cell| cell.text.is_empty());
+    match (empty.next(), empty.next()) {
+        (Some(cell), None) if row.cells.len() == N + 1 => {
+            place.remove_item(cell).saying("remove the comma too many")
+        }
+        _ => Hint::default(),
+    }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::fields::{Fields, Place, Text};
-use crate::{duty::Duty, problem::did_you_mean};
+use crate::duty::Duty;
 
 /// The duties of everybody, as they are read.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Persons {
                     ),
                 };
                 let hint = "give one of the two duties to somebody else";
-                place.error(text.span(), message, Some(hint.into()));
+                place.error(text.span(), message, hint);
                 continue;
             }
             held.push((duty, principal.text.to_owned()));
@@ -53,13 +53,11 @@ impl Persons {
 fn duty(place: Place<'_>, text: &Text<'_>) -> Option<Duty> {
     let found = text.text.parse().ok();
     if found.is_none() {
-        let hint = did_you_mean(text.text, Duty::ALL.map(Duty::as_str))
-            .unwrap_or_else(|| "write officer, auditor, admin or operator".into());
-        place.error(
-            text.span(),
-            format!("unknown duty `{}`", text.text),
-            Some(hint),
-        );
+        let hint = text
+            .mean(Duty::ALL.map(Duty::as_str))
+            .or("write officer, auditor, admin or operator");
+        let message = format!("unknown duty `{}`", text.text);
+        place.error(text.span(), message, hint);
     }
     found
 }

@@ -5,12 +5,14 @@ use std::ops::Range;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
-    value::Offset,
+    value::{Date, Offset, Time},
 };
 
+use super::{mend, toml_repair};
 use crate::{
+    hint::{Hint, nearest},
     label::Label,
-    problem::{Problems, Source, did_you_mean},
+    problem::{Problems, Site, Source},
     time::UnixTime,
 };
 
@@ -56,7 +58,7 @@ impl<'a> Place<'a> {
         self,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
         self.problems.error(self.source, span, message, hint);
     }
@@ -65,7 +67,7 @@ impl<'a> Place<'a> {
         self,
         span: Range<usize>,
         message: impl Into<String>,
-        hint: Option<String>,
+        hint: impl Into<Hint>,
     ) {
         self.problems.warning(self.source, span, message, hint);
     }
@@ -73,8 +75,9 @@ impl<'a> Place<'a> {
     /// Parses the file as TOML; `None` with its syntax errors reported.
     pub(super) fn parse(self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(&self.source.text);
-        for error in errors.iter().take(SYNTAX_ERRORS_MAX) {
-            self.error(error.span().unwrap_or(0..0), error.message(), None);
+        let hints = toml_repair::hints(&self.source.text, &errors);
+        for (error, hint) in errors.iter().zip(hints).take(SYNTAX_ERRORS_MAX) {
+            self.error(error.span().unwrap_or(0..0), error.message(), hint);
         }
         errors.is_empty().then(|| table.into_inner())
     }
@@ -94,7 +97,7 @@ impl<'a> Place<'a> {
             self.error(
                 name.span(),
                 format!("unknown {what} `{}`", name.text),
-                did_you_mean(name.text, known),
+                name.mean(known.clone()).or(mend::few(known)),
             );
         }
         found
@@ -109,12 +112,9 @@ impl<'a> Place<'a> {
         let label = match Label::parse(text.text) {
             Ok(label) => label,
             Err(error) => {
-                let capitals = text.text.to_uppercase();
-                let hint = match Label::parse(&capitals) {
-                    Ok(_) => format!("did you mean `{capitals}`?"),
-                    Err(_) => "a label is LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`".into(),
-                };
-                self.error(text.span(), error.to_string(), Some(hint));
+                let hint =
+                    mend::label(text, needs).or("write LEVEL or LEVEL:TAG+TAG, as in `CUI:PRVCY`");
+                self.error(text.span(), error.to_string(), hint);
                 return None;
             }
         };
@@ -133,13 +133,13 @@ impl<'a> Place<'a> {
             return Some(label);
         }
         for need in unknown {
-            let hint = did_you_mean(need, needs.clone());
-            let hint = hint.unwrap_or_else(|| "register it under [need] in attributes.toml".into());
-            self.error(
-                text.part(need),
-                format!("unknown need `{need}` in label"),
-                Some(hint),
-            );
+            let part = Text::new(need, text.part(need));
+            let hint = part
+                .mean(needs.clone())
+                .or(mend::label(text, needs.clone()))
+                .or("register it under [need] in attributes.toml");
+            let message = format!("unknown need `{need}` in label");
+            self.error(part.span(), message, hint);
         }
         None
     }
@@ -148,12 +148,15 @@ impl<'a> Place<'a> {
 /// One table while it is read. Keys that were never asked for are reported by [`Fields::done`].
 pub(super) struct Fields<'a> {
     pub(super) place: Place<'a>,
-    table: &'a DeTable<'a>,
+    pub(super) table: &'a DeTable<'a>,
     /// Where a missing key is reported.
-    header: Range<usize>,
-    asked: Vec<&'static str>,
+    pub(super) header: Range<usize>,
+    pub(super) asked: Vec<&'static str>,
     /// Keys that must be there and are not, with an example of their value.
     missing: Vec<(&'static str, String)>,
+    /// Where in its file the table is, as `identity.*.`: see [`Fields::note`].
+    #[cfg(test)]
+    path: String,
 }
 
 impl<'a> Fields<'a> {
@@ -164,6 +167,8 @@ impl<'a> Fields<'a> {
             header: 0..0,
             asked: Vec::new(),
             missing: Vec::new(),
+            #[cfg(test)]
+            path: String::new(),
         }
     }
 
@@ -185,7 +190,12 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let Some(items) = value.get_ref().as_array() else {
-            self.place.wrong_type::<()>(value, key, "a list of texts");
+            self.place.wrong_type::<()>(
+                value,
+                key,
+                "a list of texts",
+                self.place.in_brackets(value),
+            );
             return Vec::new();
         };
         items
@@ -216,7 +226,8 @@ impl<'a> Fields<'a> {
     pub(super) fn number(&mut self, key: &'static str, least: u64) -> Option<u64> {
         let value = self.required(key, "1")?;
         let Some(number) = value.get_ref().as_integer() else {
-            return self.place.wrong_type(value, key, "a whole number");
+            let hint = self.place.whole_number(value);
+            return self.place.wrong_type(value, key, "a whole number", hint);
         };
         let number = u64::from_str_radix(number.as_str(), number.radix())
             .ok()
@@ -235,7 +246,8 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_number(&mut self, key: &'static str, most: u64) -> Option<u64> {
         let value = self.value(key)?;
         let Some(number) = value.get_ref().as_integer() else {
-            return self.place.wrong_type(value, key, "a whole number");
+            let hint = self.place.whole_number(value);
+            return self.place.wrong_type(value, key, "a whole number", hint);
         };
         let number = u64::from_str_radix(number.as_str(), number.radix())
             .ok()
@@ -256,7 +268,12 @@ impl<'a> Fields<'a> {
             Some(flag) => flag,
             None => self
                 .place
-                .wrong_type(value, key, "true or false")
+                .wrong_type(
+                    value,
+                    key,
+                    "true or false",
+                    self.place.without_quotes(value, |value| value.is_bool()),
+                )
                 .unwrap_or_default(),
         }
     }
@@ -264,34 +281,32 @@ impl<'a> Fields<'a> {
     /// The end of a calendar day, written `2031-12-31`, which must be there.
     pub(super) fn last_day(&mut self, key: &'static str) -> Option<UnixTime> {
         let value = self.required(key, "2031-12-31")?;
-        match value
-            .get_ref()
-            .as_datetime()
-            .map(|moment| (moment.date, moment.time, moment.offset))
-        {
+        match date_time(value.get_ref()) {
             Some((Some(date), None, None)) => {
                 Some(UnixTime::after_day(date.year, date.month, date.day))
             }
-            _ => self
-                .place
-                .wrong_type(value, key, "a date such as 2031-12-31, without quotes"),
+            _ => self.place.wrong_type(
+                value,
+                key,
+                "a date such as 2031-12-31, without quotes",
+                self.place.without_quotes(value, is_date),
+            ),
         }
     }
 
     /// A local time of day in minutes, written `07:00:00`, if it is there.
     pub(super) fn minute(&mut self, key: &'static str) -> Option<u16> {
         let value = self.value(key)?;
-        match value
-            .get_ref()
-            .as_datetime()
-            .map(|moment| (moment.date, moment.time, moment.offset))
-        {
+        match date_time(value.get_ref()) {
             Some((None, Some(time), None)) => {
                 Some(u16::from(time.hour) * 60 + u16::from(time.minute))
             }
-            _ => self
-                .place
-                .wrong_type(value, key, "a time such as 07:00:00, without quotes"),
+            _ => self.place.wrong_type(
+                value,
+                key,
+                "a time such as 07:00:00, without quotes",
+                self.place.without_quotes(value, is_time),
+            ),
         }
     }
 
@@ -302,7 +317,7 @@ impl<'a> Fields<'a> {
         };
         let Some(tables) = value.get_ref().as_table() else {
             self.place
-                .wrong_type::<()>(value, key, "tables, as in `[zone.demo]`");
+                .wrong_type::<()>(value, key, "tables, as in `[zone.demo]`", None);
             return Vec::new();
         };
         let mut out = Vec::new();
@@ -310,20 +325,17 @@ impl<'a> Fields<'a> {
             let name = Text::new(name.get_ref(), name.span());
             match value.get_ref().as_table() {
                 Some(table) => {
-                    let fields = Self {
-                        place: self.place,
-                        table,
-                        header: name.span(),
-                        asked: Vec::new(),
-                        missing: Vec::new(),
-                    };
+                    let fields = self.inner(table, name.span(), &format!("{key}.*."));
                     out.push((name, fields));
                 }
                 None => {
-                    self.place.wrong_type::<()>(value, name.text, "a table");
+                    self.place
+                        .wrong_type::<()>(value, name.text, "a table", None);
                 }
             }
         }
+        // As written, so that of two that clash the later one is reported.
+        out.sort_by_key(|(name, _)| name.span().start);
         out
     }
 
@@ -334,7 +346,7 @@ impl<'a> Fields<'a> {
         };
         let Some(items) = value.get_ref().as_array() else {
             let expected = format!("a list of tables, as in `[[{key}]]`");
-            self.place.wrong_type::<()>(value, key, &expected);
+            self.place.wrong_type::<()>(value, key, &expected, None);
             return Vec::new();
         };
         items
@@ -357,22 +369,29 @@ impl<'a> Fields<'a> {
 
     fn below(&self, value: &'a Spanned<DeValue<'a>>, key: &str) -> Option<Fields<'a>> {
         let Some(table) = value.get_ref().as_table() else {
-            return self.place.wrong_type(value, key, "a table");
+            return self.place.wrong_type(value, key, "a table", None);
         };
-        Some(Self {
+        Some(self.inner(table, value.span(), &format!("{key}.")))
+    }
+
+    /// A table inside this one.
+    fn inner(&self, table: &'a DeTable<'a>, header: Range<usize>, below: &str) -> Fields<'a> {
+        let _ = below; // only tests want to know
+        Self {
             place: self.place,
             table,
-            header: value.span(),
+            header,
             asked: Vec::new(),
             missing: Vec::new(),
-        })
+            #[cfg(test)]
+            path: format!("{}{below}", self.path),
+        }
     }
 
     /// A moment with its offset from UTC, written `2026-11-23T15:00:00Z`, if it is there.
     pub(super) fn moment(&mut self, key: &'static str) -> Option<UnixTime> {
         let value = self.value(key)?;
-        let written = value.get_ref().as_datetime();
-        match written.map(|moment| (moment.date, moment.time, moment.offset)) {
+        match date_time(value.get_ref()) {
             Some((Some(date), Some(time), Some(offset))) => {
                 let minutes = match offset {
                     Offset::Z => 0,
@@ -387,6 +406,7 @@ impl<'a> Fields<'a> {
                 value,
                 key,
                 "a moment such as 2026-11-23T15:00:00Z, without quotes",
+                self.place.without_quotes(value, is_moment),
             ),
         }
     }
@@ -394,6 +414,21 @@ impl<'a> Fields<'a> {
     /// Whether a key is there, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
+    }
+
+    /// Remembers that the loader asks for a key, to be compared with the schemas of `crate::schema`.
+    #[cfg(test)]
+    fn note(&self, key: &str) {
+        let file = self.place.source.path.file_name().unwrap_or_default();
+        let key = format!("{} {}{key}", file.to_string_lossy(), self.path);
+        self.place.problems.asked.borrow_mut().insert(key);
+    }
+
+    /// Where a key's value is, or its table if it is not there.
+    pub(super) fn site(&self, key: &str) -> Site {
+        let value = self.table.get(key);
+        let span = value.map_or(self.header.clone(), |value| value.span());
+        self.place.source.site(span)
     }
 
     /// Where the table begins.
@@ -407,7 +442,8 @@ impl<'a> Fields<'a> {
             return Vec::new();
         };
         let Some(table) = value.get_ref().as_table() else {
-            self.place.wrong_type::<()>(value, key, "a table of texts");
+            self.place
+                .wrong_type::<()>(value, key, "a table of texts", None);
             return Vec::new();
         };
         let pairs = table.iter().filter_map(|(name, value)| {
@@ -421,31 +457,38 @@ impl<'a> Fields<'a> {
     /// Reports every key that nobody asked for, and every one that is missing. A missing key that an
     /// unknown one was most likely meant to be is one mistake, and reported as such.
     pub(super) fn done(self) {
-        let asked = |key: &str| self.asked.contains(&key);
-        let unknown = self.table.keys().filter(|key| !asked(key.get_ref()));
+        let missing = || self.missing.iter().map(|(key, _)| *key);
         let mut meant = Vec::new();
-        for key in unknown {
-            let near = |known: &str| did_you_mean(key.get_ref(), [known]);
-            let missing = self.missing.iter().map(|(missing, _)| *missing);
-            let hint = missing
-                .clone()
-                .find_map(|missing| near(missing).inspect(|_| meant.push(missing)))
-                .or_else(|| did_you_mean(key.get_ref(), self.asked.iter().copied()));
-            self.place
-                .error(key.span(), format!("unknown key `{}`", key.get_ref()), hint);
+        for (key, value) in self.table {
+            let name = Text::new(key.get_ref(), key.span());
+            if self.asked.contains(&name.text) {
+                continue;
+            }
+            if let [one] = nearest(name.text, missing()).as_slice() {
+                meant.push(*one);
+            }
+            // One that is there already cannot be meant again, unless both are tables.
+            let can_be_meant = |known: &&'static str| {
+                let there = self.table.get(*known);
+                there.is_none_or(|there| there.get_ref().is_table() && value.get_ref().is_table())
+            };
+            let hint = name
+                .mean(missing())
+                .or(name.mean(self.asked.iter().copied().filter(can_be_meant)))
+                .or(mend::few(self.asked.iter().copied()));
+            let message = format!("unknown key `{}`", name.text);
+            self.place.error(name.span(), message, hint);
         }
         for (key, example) in &self.missing {
             if !meant.contains(key) {
-                self.error(
-                    format!("missing key `{key}`"),
-                    Some(format!("add `{key} = {example}`")),
-                );
+                let hint = mend::missing(&self, key, example);
+                self.error(format!("missing key `{key}`"), hint);
             }
         }
     }
 
     /// Reports a problem about the table as a whole.
-    pub(super) fn error(&self, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn error(&self, message: impl Into<String>, hint: impl Into<Hint>) {
         self.place.error(self.header.clone(), message, hint);
     }
 
@@ -460,6 +503,8 @@ impl<'a> Fields<'a> {
     fn value(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
+            #[cfg(test)]
+            self.note(key);
         }
         self.table.get(key)
     }
@@ -469,40 +514,53 @@ impl Place<'_> {
     /// A text that is not empty.
     fn as_text<'t>(self, value: &'t Spanned<DeValue<'_>>, key: &str) -> Option<Text<'t>> {
         let Some(text) = value.get_ref().as_str() else {
-            return self.wrong_type(value, key, "a text in quotes");
+            return self.wrong_type(value, key, "a text in quotes", self.in_quotes(value));
         };
         if text.trim().is_empty() {
             self.error(value.span(), format!("`{key}` is empty"), None);
             return None;
         }
+        if text == mend::PLACEHOLDER {
+            let hint = format!("write what is meant in place of `{text}`");
+            self.error(
+                value.span(),
+                format!("`{key}` is still to be filled in"),
+                hint,
+            );
+            return None;
+        }
         Some(Text::new(text, value.span()))
     }
 
-    fn wrong_type<T>(self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) -> Option<T> {
+    fn wrong_type<T>(
+        self,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        expected: &str,
+        hint: impl Into<Hint>,
+    ) -> Option<T> {
         let found = value.get_ref().type_str();
-        // What is quoted and should not be, or is alone and should be a list.
-        let hint = value.get_ref().as_str().and_then(|text| {
-            if expected.starts_with("a list of texts") {
-                return Some(format!("write `[\"{text}\"]`"));
-            }
-            let bare = match expected {
-                "true or false" => matches!(text, "true" | "false"),
-                _ if expected.starts_with("a text") || expected.starts_with("a table") => false,
-                // A number, a date, a time.
-                _ => {
-                    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b':');
-                    !text.is_empty() && text.bytes().all(plain)
-                }
-            };
-            bare.then(|| format!("write `{text}`"))
-        });
-        self.error(
-            value.span(),
-            format!("`{key}` must be {expected}, found {found}"),
-            hint,
-        );
+        let message = format!("`{key}` must be {expected}, found {found}");
+        self.error(value.span(), message, hint);
         None
     }
+}
+
+fn date_time(value: &DeValue<'_>) -> Option<(Option<Date>, Option<Time>, Option<Offset>)> {
+    let moment = value.as_datetime()?;
+    Some((moment.date, moment.time, moment.offset))
+}
+
+fn is_date(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((Some(_), None, None)))
+}
+
+fn is_time(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((None, Some(_), None)))
+}
+
+fn is_moment(value: &DeValue<'_>) -> bool {
+    matches!(date_time(value), Some((Some(_), Some(_), Some(_))))
 }
 
 /// Syntax errors of one TOML file that are reported; one can drag many behind it.

@@ -15,7 +15,8 @@ use aws_lc_rs::digest;
 
 use super::{FILE_BYTES_MAX, FILES_MAX, fields::Place};
 use crate::{
-    problem::{Problem, Problems, Source, did_you_mean},
+    hint::{Hint, did_you_mean},
+    problem::{Problem, Problems, Source},
     records::Manifest,
     rule::RuleRef,
 };
@@ -28,7 +29,7 @@ pub(super) struct Files {
 /// Reads every file below a folder, dot names excepted, into memory.
 ///
 /// Symbolic links are followed, since mounted configuration is often made of them.
-pub(super) fn read(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Vec<Problem>> {
+pub(crate) fn read(dir: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>, Vec<Problem>> {
     let problems = Problems::default();
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -93,12 +94,12 @@ impl Files {
         }
         for (path, bytes) in files.into_iter().take(FILES_MAX) {
             let Some(name) = name(&path) else {
-                let hint = did_you_mean(&file_name(&path), KNOWN_FILES)
-                    .unwrap_or_else(|| "remove it".into());
+                let near = did_you_mean(&file_name(&path), KNOWN_FILES);
+                let hint = Hint::from(near).or("remove it");
                 problems.file(
                     path,
                     "a bundle has no such file, so nobody would read it",
-                    Some(hint),
+                    hint,
                 );
                 continue;
             };
@@ -160,12 +161,12 @@ impl Files {
             if let Some((folder, _)) =
                 folder.filter(|(folder, _)| !manifest.tenants.contains_key(*folder))
             {
-                let hint = did_you_mean(folder, manifest.tenants.keys().map(String::as_str))
-                    .unwrap_or_else(|| format!("add `[tenant.{folder}]` to bundle.toml"));
+                let near = did_you_mean(folder, manifest.tenants.keys().map(String::as_str));
+                let hint = Hint::from(near).or(format!("add `[tenant.{folder}]` to bundle.toml"));
                 problems.file(
                     name.into(),
                     format!("tenant `{folder}` is not declared"),
-                    Some(hint),
+                    hint,
                 );
             }
         }
@@ -175,6 +176,20 @@ impl Files {
     pub(super) fn site(&self, rule: &RuleRef) -> Option<(&Source, Range<usize>)> {
         let source = self.source(&name(rule.file())?)?;
         Some((source, source.line_span(rule.line())))
+    }
+
+    /// One column of a rule.
+    pub(super) fn cell(&self, rule: &RuleRef, column: usize) -> Option<(&Source, Range<usize>)> {
+        let (source, line) = self.site(rule)?;
+        let text = source.text.get(line.clone())?;
+        let before: usize = text
+            .split(',')
+            .take(column)
+            .map(|cell| cell.len() + 1)
+            .sum();
+        let cell = text.split(',').nth(column)?;
+        let start = line.start + before + (cell.len() - cell.trim_start().len());
+        Some((source, start..start + cell.trim().len()))
     }
 
     /// Path and text of every guardrail file.
@@ -254,11 +269,7 @@ fn readable(path: PathBuf, bytes: Vec<u8>, problems: &Problems) -> Option<Source
                 source: &source,
                 problems,
             };
-            place.error(
-                at..at + 1,
-                "the file is not UTF-8",
-                Some("save it as UTF-8".into()),
-            );
+            place.error(at..at + 1, "the file is not UTF-8", "save it as UTF-8");
             return None;
         }
     };
@@ -270,7 +281,7 @@ fn readable(path: PathBuf, bytes: Vec<u8>, problems: &Problems) -> Option<Source
         place.error(
             0..3,
             "the file begins with a byte order mark",
-            Some("save it without one".into()),
+            Hint::remove(0..3).saying("save it without one"),
         );
         return None;
     }

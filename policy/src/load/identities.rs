@@ -22,11 +22,13 @@ use super::{
     duties::Persons,
     fields::{Fields, Place, Text},
     manifest::check_tenant,
+    mend::few,
     purposes::check_sha256,
+    rules::assurance_meant,
 };
 use crate::{
+    hint::{Hint, plain},
     label::Label,
-    problem::did_you_mean,
     records::{Attributes, CertificateName, Identities, Manifest, Purposes},
     subject::{Assurance, Identity, NAMESPACES},
 };
@@ -52,6 +54,8 @@ pub(super) fn read(
         let identity = identity.map(|identity| Identity { duties, ..identity });
         entry.done();
         if let Some(identity) = identity.filter(|_| well_named) {
+            let site = place.source.site(principal.span());
+            identities.sites.insert(principal.text.to_owned(), site);
             identities
                 .by_principal
                 .insert(principal.text.to_owned(), Arc::new(identity));
@@ -72,7 +76,7 @@ fn read_identity(
     fields.optional_text("about");
     let tenant = fields
         .text("tenant")
-        .filter(|tenant| check_tenant(place, tenant, manifest));
+        .filter(|tenant| check_tenant(place, tenant, manifest, Hint::default()));
     let needs = attributes.needs.iter().map(String::as_str);
     let clearance = fields
         .text("clearance")
@@ -104,11 +108,8 @@ fn granted_purposes<'a>(fields: &mut Fields<'a>, purposes: &Purposes) -> Vec<Tex
     let granted = fields.some_texts("purposes");
     for name in &granted {
         if purposes.is_forbidden(name.text) {
-            place.error(
-                name.span(),
-                format!("purpose `{}` is forbidden to everybody", name.text),
-                None,
-            );
+            let message = format!("purpose `{}` is forbidden to everybody", name.text);
+            place.error(name.span(), message, place.remove_item(name));
         } else {
             place.check_known(
                 "purpose",
@@ -126,12 +127,10 @@ fn default_purpose(fields: &mut Fields<'_>, granted: &[Text<'_>]) -> Option<Stri
         return granted.first().map(|first| first.text.to_owned());
     };
     if !granted.iter().any(|purpose| purpose.text == default.text) {
-        let hint = did_you_mean(default.text, granted.iter().map(|purpose| purpose.text));
-        fields.place.error(
-            default.span(),
-            format!("default purpose `{}` is not among `purposes`", default.text),
-            hint,
-        );
+        let names = || granted.iter().map(|purpose| purpose.text);
+        let message = format!("default purpose `{}` is not among `purposes`", default.text);
+        let hint = default.mean(names()).or(few(names()));
+        fields.place.error(default.span(), message, hint);
     }
     Some(default.text.to_owned())
 }
@@ -139,41 +138,32 @@ fn default_purpose(fields: &mut Fields<'_>, granted: &[Text<'_>]) -> Option<Stri
 /// The certificates that stand for the principal; one certificate name never stands for two.
 fn read_certificates(fields: &mut Fields<'_>, principal: &Text<'_>, identities: &mut Identities) {
     let place = fields.place;
-    let uris = fields
-        .texts("san_uri")
-        .into_iter()
-        .map(|uri| (uri.span(), CertificateName::SanUri(uri.text.to_owned())));
-    let uris: Vec<_> = uris.collect();
-    let dns = fields.texts("san_dns").into_iter();
-    let dns = dns.map(|name| {
-        (
-            name.span(),
-            CertificateName::SanDns(name.text.to_ascii_lowercase()),
-        )
+    let uris = fields.texts("san_uri").into_iter().map(|text| {
+        let name = CertificateName::SanUri(text.text.to_owned());
+        (text, name)
     });
-    let dns: Vec<_> = dns.collect();
-    let digests = fields
-        .texts("sha256")
-        .into_iter()
-        .filter(|digest| check_sha256(place, digest));
-    let digests = digests.map(|digest| {
-        (
-            digest.span(),
-            CertificateName::Sha256(digest.text.to_owned()),
-        )
+    let dns = fields.texts("san_dns").into_iter().map(|text| {
+        let name = CertificateName::SanDns(text.text.to_ascii_lowercase());
+        (text, name)
     });
-    for (span, name) in uris.into_iter().chain(dns).chain(digests) {
-        match identities.by_certificate.get(&name) {
-            Some(other) => place.error(
-                span,
-                format!("this certificate already stands for `{other}`"),
-                None,
-            ),
-            None => {
-                _ = identities
-                    .by_certificate
-                    .insert(name, principal.text.to_owned())
-            }
+    let digests = fields.texts("sha256").into_iter();
+    let digests = digests.filter(|digest| check_sha256(place, digest));
+    let digests = digests.map(|text| {
+        let name = CertificateName::Sha256(text.text.to_owned());
+        (text, name)
+    });
+    for (text, name) in uris.chain(dns).chain(digests) {
+        if let Some(other) = identities.by_certificate.get(&name) {
+            let message = format!("this certificate already stands for `{other}`");
+            // Of two principals, only the admin knows whose it is.
+            let hint = match other == principal.text {
+                true => place.remove_item(&text),
+                false => "remove it from one of the two".into(),
+            };
+            place.error(text.span(), message, hint);
+        } else {
+            let principal = principal.text.to_owned();
+            identities.by_certificate.insert(name, principal);
         }
     }
 }
@@ -181,36 +171,50 @@ fn read_certificates(fields: &mut Fields<'_>, principal: &Text<'_>, identities: 
 /// Whether a principal has a namespace and plain characters; if not, says so.
 fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
     let name = principal.text;
-    let rest = NAMESPACES.iter().find_map(|space| name.strip_prefix(space));
+    if is_principal(name) {
+        return true;
+    }
+    let message = if name.starts_with("role:") {
+        format!("`{name}` is spelled like a role: it would hold that role")
+    } else if NAMESPACES.iter().any(|space| name.starts_with(space)) {
+        format!("`{name}` is not a principal")
+    } else {
+        format!("`{name}` has no namespace")
+    };
+    place.error(principal.span(), message, principal_meant(principal));
+    false
+}
+
+/// See [`check_principal`].
+fn is_principal(name: &str) -> bool {
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'@' | b'+')
     };
-    let message = match rest {
-        _ if name.starts_with("role:") => {
-            format!("`{name}` is spelled like a role: it would hold that role")
-        }
-        None => format!("`{name}` has no namespace"),
-        Some(rest)
-            if rest.is_empty() || !rest.bytes().all(plain) || name.len() > PRINCIPAL_BYTES_MAX =>
-        {
-            format!("`{name}` is not a principal")
-        }
-        Some(_) => return true,
-    };
-    let hint = "svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes";
-    place.error(principal.span(), message, Some(hint.into()));
-    false
+    let rest = NAMESPACES.iter().find_map(|space| name.strip_prefix(space));
+    let fits = |rest: &str| !rest.is_empty() && rest.bytes().all(plain);
+    name.len() <= PRINCIPAL_BYTES_MAX && rest.is_some_and(fits)
+}
+
+/// A namespace in capitals or before another sign, look-alikes, spaces around the name.
+fn principal_meant(principal: &Text<'_>) -> Hint {
+    let name = plain(principal.text);
+    let name = name.trim();
+    let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (space, rest) = name.split_at(letters);
+    let rest = rest.trim_start_matches([':', ';', '/', '=', ' ']);
+    let meant = format!("{}:{rest}", space.to_ascii_lowercase());
+    let known = NAMESPACES.iter().any(|space| meant.starts_with(space));
+    match known && is_principal(&meant) {
+        true => principal.write(meant),
+        false => "svc: oidc: piv: dod: or spiffe:, then letters, digits and . _ - / : @ +, at most 128 bytes".into(),
+    }
 }
 
 fn read_assurance(place: Place<'_>, text: &Text<'_>) -> Option<Assurance> {
     let assurance = text.text.parse().ok();
     if assurance.is_none() {
-        let hint = did_you_mean(text.text, ["aal1", "aal2", "aal3"]);
-        place.error(
-            text.span(),
-            format!("unknown assurance `{}`", text.text),
-            hint,
-        );
+        let message = format!("unknown assurance `{}`", text.text);
+        place.error(text.span(), message, assurance_meant(text));
     }
     assurance
 }

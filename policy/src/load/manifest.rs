@@ -15,7 +15,11 @@
 use std::collections::BTreeSet;
 
 use super::fields::{Fields, Place, Text};
-use crate::{pattern, problem::did_you_mean, records::Manifest};
+use crate::{
+    hint::{Hint, did_you_mean, plain},
+    pattern,
+    records::Manifest,
+};
 
 /// Reads the file.
 pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
@@ -26,6 +30,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
     }
     manifest.revision = fields.number("revision", 1).unwrap_or_default();
     manifest.expires = fields.last_day("expires");
+    manifest.expires_at = Some(fields.site("expires"));
     fields.text("reason");
     fields.optional_text("ticket");
     if let Some(floor) = fields.optional_number("coverage_floor", 100) {
@@ -37,11 +42,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
             continue;
         }
         if !seen.insert(profile.text.to_owned()) {
-            place.error(
-                profile.span(),
-                format!("profile `{}` is listed twice", profile.text),
-                None,
-            );
+            let message = format!("profile `{}` is listed twice", profile.text);
+            place.error(profile.span(), message, place.remove_item(&profile));
             continue;
         }
         manifest.profiles.push(profile.text.to_owned().into());
@@ -67,14 +69,20 @@ pub(super) fn read(mut fields: Fields<'_>) -> Manifest {
 pub(super) fn check_word(place: Place<'_>, what: &str, name: &Text<'_>) -> bool {
     let fits = is_word(name.text);
     if !fits {
-        let hint = "letters, digits, `.`, `_` and `-`, at most 64";
-        place.error(
-            name.span(),
-            format!("`{}` is not a {what}", name.text),
-            Some(hint.into()),
-        );
+        let hint = word_meant(name).or("letters, digits, `.`, `_` and `-`, at most 64");
+        let message = format!("`{}` is not a {what}", name.text);
+        place.error(name.span(), message, hint);
     }
     fits
+}
+
+/// The word that a name is with plain letters, without spaces around it and with `-` for those inside.
+pub(super) fn word_meant(name: &Text<'_>) -> Hint {
+    let word = plain(name.text).trim().replace([' ', '/'], "-");
+    match is_word(&word) {
+        true => name.write(word),
+        false => Hint::default(),
+    }
 }
 
 /// See [`check_word`].
@@ -90,17 +98,49 @@ pub(super) fn is_word(name: &str) -> bool {
 
 /// A tenant pattern: `*`, `agency/*`, `agency/office/*` or `agency/office/mission`.
 pub(super) fn tenant_pattern(place: Place<'_>, text: &Text<'_>) -> Option<String> {
-    match check_tenant_pattern(text.text) {
+    match check_tenant_pattern(text) {
         Ok(()) => Some(text.text.to_owned()),
         Err((message, hint)) => {
-            place.error(text.span(), message, Some(hint));
+            place.error(text.span(), message, hint);
             None
         }
     }
 }
 
 /// Whether a text is a tenant pattern; if not, what is wrong and what to write.
-pub(super) fn check_tenant_pattern(text: &str) -> Result<(), (String, String)> {
+pub(super) fn check_tenant_pattern(text: &Text<'_>) -> Result<(), (String, Hint)> {
+    let name = text.text;
+    let Err(fault) = tenant_fault(name) else {
+        return Ok(());
+    };
+    // A shorter path is not completed: whether all below it are meant is for the admin to say.
+    let hint = match fault {
+        TenantFault::Short => format!("write `{name}/*` for all tenants below it").into(),
+        TenantFault::Form | TenantFault::Long => {
+            let meant = plain(name).replace(char::is_whitespace, "");
+            let meant = meant.trim_matches('/');
+            match tenant_fault(meant) {
+                Ok(()) => text.write(meant),
+                Err(_) => TENANT_HINT.into(),
+            }
+        }
+    };
+    let message = match fault {
+        TenantFault::Form => format!("`{name}` is not a tenant pattern"),
+        TenantFault::Short => format!("`{name}` is no tenant: it has fewer than three parts"),
+        TenantFault::Long => format!("`{name}` has too many parts"),
+    };
+    Err((message, hint))
+}
+
+/// Why a text is no tenant pattern.
+enum TenantFault {
+    Form,
+    Short,
+    Long,
+}
+
+fn tenant_fault(text: &str) -> Result<(), TenantFault> {
     let (stem, open) = match text.strip_suffix("/*") {
         Some(stem) => (stem, true),
         None if text == "*" => return Ok(()),
@@ -108,48 +148,43 @@ pub(super) fn check_tenant_pattern(text: &str) -> Result<(), (String, String)> {
     };
     let parts: Vec<&str> = stem.split('/').collect();
     if !parts.iter().all(|part| is_word(part)) {
-        return Err((
-            format!("`{text}` is not a tenant pattern"),
-            TENANT_HINT.into(),
-        ));
+        return Err(TenantFault::Form);
     }
     match (parts.len(), open) {
         (3, false) | (1 | 2, true) => Ok(()),
-        (1 | 2, false) => Err((
-            format!("`{text}` is no tenant: it has fewer than three parts"),
-            format!("write `{text}/*` for all tenants below it"),
-        )),
-        _ => Err((format!("`{text}` has too many parts"), TENANT_HINT.into())),
+        (1 | 2, false) => Err(TenantFault::Short),
+        _ => Err(TenantFault::Long),
     }
 }
 
 /// Whether a text names one tenant under a declared domain; if not, says so.
-pub(super) fn check_tenant(place: Place<'_>, tenant: &Text<'_>, manifest: &Manifest) -> bool {
+/// `meant` is what the caller knows about it.
+pub(super) fn check_tenant(
+    place: Place<'_>,
+    tenant: &Text<'_>,
+    manifest: &Manifest,
+    meant: Hint,
+) -> bool {
     let name = tenant.text;
-    if let Err((message, hint)) = check_tenant_pattern(name) {
-        place.error(tenant.span(), message, Some(hint));
+    if let Err((message, hint)) = check_tenant_pattern(tenant) {
+        place.error(tenant.span(), message, meant.or(hint));
         return false;
     }
     if name.ends_with('*') {
-        place.error(
-            tenant.span(),
-            format!("`{name}` is a pattern, and one tenant is needed"),
-            Some(TENANT_HINT.into()),
-        );
+        let message = format!("`{name}` is a pattern, and one tenant is needed");
+        place.error(tenant.span(), message, meant.or(TENANT_HINT));
         return false;
     }
-    let declared = manifest
-        .tenants
-        .values()
-        .any(|domain| pattern::under(name, domain));
+    let mut domains = manifest.tenants.values();
+    let declared = domains.any(|domain| pattern::under(name, domain));
     if !declared {
-        let hint = did_you_mean(name, manifest.tenants.values().map(String::as_str))
-            .unwrap_or_else(|| "declare its domain under [tenant] in bundle.toml".into());
-        place.error(
-            tenant.span(),
-            format!("tenant `{name}` lies under no declared domain"),
-            Some(hint),
-        );
+        let domains = manifest.tenants.values().map(String::as_str);
+        let near = Hint::from(did_you_mean(name, domains));
+        let hint = meant
+            .or(near)
+            .or("declare its domain under [tenant] in bundle.toml");
+        let message = format!("tenant `{name}` lies under no declared domain");
+        place.error(tenant.span(), message, hint);
     }
     declared
 }

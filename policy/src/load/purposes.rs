@@ -26,10 +26,10 @@ use std::collections::BTreeSet;
 use super::{
     fields::{Fields, Place, Text},
     manifest::{check_word, tenant_pattern},
+    mend::{few, missing},
 };
 use crate::{
     pattern,
-    problem::did_you_mean,
     records::{Authority, Manifest, Purpose, Purposes},
     time::UnixTime,
 };
@@ -49,11 +49,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Purposes {
     for (name, mut entry) in fields.tables("purpose") {
         let purpose = read_purpose(&mut entry);
         if purposes.is_forbidden(name.text) {
-            place.error(
-                name.span(),
-                format!("purpose `{}` lies in a forbidden family", name.text),
-                None,
-            );
+            let message = format!("purpose `{}` lies in a forbidden family", name.text);
+            place.error(name.span(), message, "remove the purpose, or the family");
         }
         if check_word(place, "purpose", &name) {
             purposes.registered.insert(name.text.to_owned(), purpose);
@@ -79,15 +76,19 @@ fn read_purpose(fields: &mut Fields<'_>) -> Purpose {
     let assessment = fields.optional_text("assessment");
     let high_impact = fields.flag("high_impact");
     if high_impact && (inventory.is_none() || assessment.is_none()) {
-        fields.error(
-            "a high-impact purpose needs `inventory` and `assessment`",
-            None,
-        );
+        let lacking = match inventory {
+            None => "inventory",
+            Some(_) => "assessment",
+        };
+        let hint = missing(fields, lacking, "\"…\"");
+        let message = "a high-impact purpose needs `inventory` and `assessment`";
+        fields.error(message, hint);
     }
     let expires = fields.last_day("expires").unwrap_or(UnixTime(i64::MIN));
     let needs_lifted = clauses(fields, "needs_lifted");
     Purpose {
         expires,
+        site: fields.site("expires"),
         needs_lifted,
     }
 }
@@ -141,11 +142,8 @@ fn read_authority(
         // A clause that no purpose asks for is most likely a slip of the pen.
         if !asked.contains(clause.text) {
             let message = format!("no purpose has `{}` in `needs_lifted`", clause.text);
-            place.error(
-                clause.span(),
-                message,
-                did_you_mean(clause.text, asked.iter().copied()),
-            );
+            let hint = clause.mean(asked.iter().copied());
+            place.error(clause.span(), message, hint.or(few(asked.iter().copied())));
         }
     }
     let expires = fields.last_day("expires")?;
@@ -156,6 +154,7 @@ fn read_authority(
         purposes: named.into_iter().map(|text| text.text.to_owned()).collect(),
         lifts: lifts.into_iter().map(|text| text.text.to_owned()).collect(),
         expires,
+        site: fields.site("expires"),
     })
 }
 
@@ -165,11 +164,12 @@ fn declared_pattern(place: Place<'_>, text: &Text<'_>, manifest: &Manifest) -> O
     let meets =
         |domain: &String| pattern::contains(domain, &found) || pattern::contains(&found, domain);
     if !manifest.tenants.values().any(meets) {
-        let hint = did_you_mean(&found, manifest.tenants.values().map(String::as_str));
+        let domains = || manifest.tenants.values().map(String::as_str);
+        let message = format!("`{found}` meets no declared tenant domain");
         place.error(
             text.span(),
-            format!("`{found}` meets no declared tenant domain"),
-            hint,
+            message,
+            text.mean(domains()).or(few(domains())),
         );
         return None;
     }
@@ -189,17 +189,23 @@ fn clauses(fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
 
 /// Whether a text is a SHA-256 in lower-case hexadecimal; if not, says so.
 pub(super) fn check_sha256(place: Place<'_>, text: &Text<'_>) -> bool {
-    let digits = text
-        .text
-        .bytes()
-        .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let fits = digits && text.text.len() == 64;
+    let fits = is_sha256(text.text);
     if !fits {
-        place.error(
-            text.span(),
-            "not a SHA-256 digest",
-            Some("write 64 lower-case hexadecimal digits".into()),
-        );
+        let meant = text.text.trim().to_lowercase();
+        let meant = meant
+            .strip_prefix("sha256:")
+            .unwrap_or(&meant)
+            .replace([':', ' '], "");
+        let hint = match is_sha256(&meant) {
+            true => text.write(meant),
+            false => "write 64 lower-case hexadecimal digits".into(),
+        };
+        place.error(text.span(), "not a SHA-256 digest", hint);
     }
     fits
+}
+
+fn is_sha256(text: &str) -> bool {
+    let is_digit = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(is_digit)
 }

@@ -21,10 +21,11 @@ use super::{
     manifest::{check_tenant, is_word},
 };
 use crate::{
+    hint::{Hint, nearest, plain},
     pattern,
-    problem::{Problems, did_you_mean},
+    problem::Problems,
     records::{Identities, Manifest},
-    subject::{EVERYONE, SUSPENDED},
+    subject::{EVERYONE, NAMESPACES, SUSPENDED},
 };
 
 /// Which roles are held by somebody, in which tenants.
@@ -69,7 +70,8 @@ pub(super) fn read(
             graphs: &mut graphs,
         };
         for row in csv::rows(place) {
-            if let Some(cells) = csv::cells_of(place, &row, &COLUMNS) {
+            let meant = || reader.tenant_meant(&row);
+            if let Some(cells) = csv::cells_of(place, &row, &COLUMNS, meant) {
                 reader.link(cells);
             }
         }
@@ -122,11 +124,18 @@ impl Reader<'_> {
     /// Adds one link, if it is sound.
     fn link(&mut self, [_, member, role, tenant]: &[Text<'_>; 4]) {
         let place = self.place;
-        let tenant_is_sound =
-            check_tenant(place, tenant, self.manifest) && self.check_domain(tenant);
+        let principals = &self.identities.by_principal;
+        if member.text.starts_with("role:") && principals.contains_key(role.text) {
+            let message = format!("`{}` and `{}` are swapped", member.text, role.text);
+            place.error(member.span(), message, place.swap(member, role));
+            return;
+        }
+        let home = self.home(member, tenant);
+        let tenant_is_sound = check_tenant(place, tenant, self.manifest, home.clone())
+            && self.check_domain(tenant, home);
         let sound = [
             tenant_is_sound,
-            self.check_member(member, tenant_is_sound.then_some(tenant.text)),
+            self.check_member(member, tenant_is_sound.then_some(tenant)),
             check_role(place, role) && self.check_assignable(role),
         ];
         if sound.contains(&false) {
@@ -140,11 +149,11 @@ impl Reader<'_> {
                 "`{}` would inherit itself through `{}`",
                 member.text, role.text
             );
-            place.error(
-                role.span(),
-                message,
-                Some("remove one link of the cycle".into()),
-            );
+            let hint = match role.text == member.text {
+                true => place.remove_row(role.span().start),
+                false => "remove one link of the cycle".into(),
+            };
+            place.error(role.span(), message, hint);
             return;
         }
         if !graph
@@ -152,23 +161,45 @@ impl Reader<'_> {
             .or_default()
             .insert(role.text.to_owned())
         {
-            place.error(
-                member.span(),
-                "this row repeats an earlier one",
-                Some("remove the row".into()),
-            );
+            let hint = place.remove_row(member.span().start);
+            place.error(member.span(), "this row repeats an earlier one", hint);
+        }
+    }
+
+    /// A row without its tenant means the only one in which its member can hold a role.
+    fn tenant_meant(&self, row: &csv::Row<'_>) -> Hint {
+        let [_, member, _] = row.cells.as_slice() else {
+            return Hint::default();
+        };
+        match self.identities.by_principal.get(member.text) {
+            Some(identity) => Hint::insert(row.span.end, format!(", {}", identity.tenant)),
+            None => Hint::default(),
+        }
+    }
+
+    /// The only tenant in which a principal can hold a role, if that is what is meant.
+    fn home(&self, member: &Text<'_>, tenant: &Text<'_>) -> Hint {
+        let identity = self.identities.by_principal.get(member.text);
+        let Some(home) = identity.map(|identity| identity.tenant.as_str()) else {
+            return Hint::default();
+        };
+        let inside = self
+            .domain
+            .is_some_and(|domain| pattern::under(home, domain));
+        let meant = pattern::under(home, tenant.text) || !nearest(tenant.text, [home]).is_empty();
+        match inside && home != tenant.text {
+            true if meant => tenant.write(home),
+            _ => Hint::default(),
         }
     }
 
     /// A member is a role, or a principal of that tenant (not compared if either is in doubt).
-    fn check_member(&self, member: &Text<'_>, tenant: Option<&str>) -> bool {
+    fn check_member(&self, member: &Text<'_>, tenant: Option<&Text<'_>>) -> bool {
         let name = member.text;
         if name == EVERYONE || name == SUSPENDED {
-            self.place.error(
-                member.span(),
-                format!("`{name}` cannot inherit roles"),
-                None,
-            );
+            let hint = "write a principal, or a role of your own";
+            let message = format!("`{name}` cannot inherit roles");
+            self.place.error(member.span(), message, hint);
             return false;
         }
         if name.starts_with("role:") {
@@ -183,13 +214,16 @@ impl Reader<'_> {
             );
         };
         let comparable = tenant.filter(|_| !identity.tenant.is_empty());
-        let belongs = comparable.is_none_or(|tenant| tenant == identity.tenant);
-        if !belongs {
+        let belongs = comparable.is_none_or(|tenant| tenant.text == identity.tenant);
+        if let Some(tenant) = comparable.filter(|_| !belongs) {
             let message = format!(
                 "`{name}` belongs to tenant `{}`, so it cannot hold a role here",
                 identity.tenant
             );
-            self.place.error(member.span(), message, None);
+            let hint = self
+                .home(member, tenant)
+                .or(format!("write `{}` in `dom`", identity.tenant));
+            self.place.error(member.span(), message, hint);
         }
         belongs
     }
@@ -197,17 +231,15 @@ impl Reader<'_> {
     fn check_assignable(&self, role: &Text<'_>) -> bool {
         let everyone = role.text == EVERYONE;
         if everyone {
-            self.place.error(
-                role.span(),
-                "everyone holds `role:everyone` already",
-                Some("remove the row".into()),
-            );
+            let hint = self.place.remove_row(role.span().start);
+            let message = "everyone holds `role:everyone` already";
+            self.place.error(role.span(), message, hint);
         }
         !everyone
     }
 
     /// A tenant's folder gives roles in its own domain only.
-    fn check_domain(&self, tenant: &Text<'_>) -> bool {
+    fn check_domain(&self, tenant: &Text<'_>, home: Hint) -> bool {
         let Some(domain) = self.domain else {
             return false; // the undeclared folder is reported already
         };
@@ -217,7 +249,8 @@ impl Reader<'_> {
                 "`{}` lies outside this folder's domain `{domain}`",
                 tenant.text
             );
-            self.place.error(tenant.span(), message, None);
+            let hint = home.or("write the row in the roles.csv of that tenant");
+            self.place.error(tenant.span(), message, hint);
         }
         inside
     }
@@ -226,17 +259,31 @@ impl Reader<'_> {
 /// Whether a text is `role:` and a word; if not, says so.
 pub(super) fn check_role(place: Place<'_>, role: &Text<'_>) -> bool {
     let name = role.text;
-    let fits = name.strip_prefix("role:").is_some_and(is_word);
+    let fits = is_role(name);
     if !fits {
-        let lower = name.to_lowercase();
-        let hint = match lower.strip_prefix("role:").is_some_and(is_word) {
-            true => format!("did you mean `{lower}`?"),
-            false => did_you_mean(name, [EVERYONE, SUSPENDED])
-                .unwrap_or_else(|| "write `role:name`".into()),
-        };
-        place.error(role.span(), format!("`{name}` is not a role"), Some(hint));
+        let hint = role.mean([EVERYONE, SUSPENDED]).or(role_meant(role));
+        let message = format!("`{name}` is not a role");
+        place.error(role.span(), message, hint.or("write `role:name`"));
     }
     fits
+}
+
+/// The role that a name is with `role:` before it, in place of whatever stands there.
+fn role_meant(role: &Text<'_>) -> Hint {
+    let name = plain(role.text);
+    let word = name
+        .rsplit([':', ';', '=', '/', ' '])
+        .next()
+        .unwrap_or_default();
+    let meant = format!("role:{word}");
+    match is_role(&meant) && !NAMESPACES.iter().any(|space| name.starts_with(space)) {
+        true => role.write(meant),
+        false => Hint::default(),
+    }
+}
+
+fn is_role(name: &str) -> bool {
+    name.strip_prefix("role:").is_some_and(is_word)
 }
 
 const COLUMNS: [&str; 4] = ["g", "member", "role", "dom"];

@@ -65,3 +65,19 @@ fn a_star_needs_no_open_window() {
     assert!(any_of("night|duty", "duty"));
     assert!(!any_of("night", "duty|weekend"));
 }
+
+#[test]
+fn a_name_pattern_covers_another_alternative_by_alternative() {
+    for (outer, inner) in [
+        ("*", "*"),
+        ("*", "a|b*"),
+        ("a|b", "b"),
+        ("b*", "bc|b*"),
+        ("a|b.*", "b.c.*|a"),
+    ] {
+        assert!(covers(outer, inner), "{outer} covers {inner}");
+    }
+    for (outer, inner) in [("a", "*"), ("a", "a|b"), ("b.*", "b"), ("bc*", "b*")] {
+        assert!(!covers(outer, inner), "{outer} does not cover {inner}");
+    }
+}

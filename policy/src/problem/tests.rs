@@ -12,21 +12,6 @@ fn a_byte_has_a_line_and_a_column_in_characters() {
 }
 
 #[test]
-fn near_names_are_offered_and_far_ones_are_not() {
-    let known = ["opennet", "demo", "civ-standard"];
-    let check = |word: &str, expected: Option<&str>| {
-        let expected = expected.map(|name| format!("did you mean `{name}`?"));
-        assert_eq!(did_you_mean(word, known), expected, "{word}");
-    };
-    check("opnenet", Some("opennet"));
-    check("Demo", Some("demo"));
-    check("dme", None);
-    check("civ_standard", Some("civ-standard"));
-    check("sipr", None);
-    check("", None);
-}
-
-#[test]
 fn a_problem_prints_on_one_line() {
     let problems = Problems::default();
     let source = Source::new("rules.csv".into(), "p, B-1\n".into());

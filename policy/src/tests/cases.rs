@@ -163,7 +163,7 @@ fn mistakes_in_tests_are_found_at_their_place() {
     seeded(
         "model/a",
         "a",
-        "4:36: error: `a` is neither a model nor a tool (write `model/name` or `tool/name`)",
+        "4:36: error: `a` is neither a model nor a tool (did you mean `model/a`?)",
     );
     seeded(
         "\"net\"",
@@ -188,7 +188,7 @@ fn mistakes_in_tests_are_found_at_their_place() {
     seeded(
         "aal1",
         "aal9",
-        "4:95: error: unknown assurance `aal9` (did you mean `aal1`?)",
+        "4:95: error: unknown assurance `aal9` (did you mean `aal1`, `aal2` or `aal3`?)",
     );
     seeded(
         "name = \"n\"\n",

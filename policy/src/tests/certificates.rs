@@ -231,7 +231,7 @@ fn mistakes_in_card_tables_are_found_at_their_place() {
     seeded(
         "\"CN=Agency CA 3,O=Agency,C=US\"",
         "\"CN=DOD ID CA-70,OU=PKI,OU=DoD,O=U.S. Government,C=US\"",
-        "3:12: error: cards of this issuer are in `[card.agency]` already (remove one of the two)",
+        "7:44: error: cards of this issuer are in `[card.dod]` already (remove one of the two)",
     );
     seeded(
         "CN=Agency CA 2,O=Agency,C=US",
@@ -241,7 +241,7 @@ fn mistakes_in_card_tables_are_found_at_their_place() {
     seeded(
         "\"agency.example\"",
         "\"spiffe://agency.example\"",
-        "11:18: error: `spiffe://agency.example` is not a trust domain (write the name alone, as in `agency.example`)",
+        "11:18: error: `spiffe://agency.example` is not a trust domain (write `agency.example`)",
     );
     seeded(
         "issuers",

@@ -44,6 +44,13 @@ impl Bundle {
         }
     }
 
+    /// A bundle of these texts by path.
+    pub(crate) fn of(texts: impl Iterator<Item = (String, String)>) -> Self {
+        Self {
+            files: texts.collect(),
+        }
+    }
+
     /// The same bundle with one file's text set.
     pub(crate) fn with(mut self, path: &str, text: impl Into<String>) -> Self {
         self.files.retain(|(name, _)| name != path);
@@ -89,7 +96,7 @@ impl Bundle {
         }
     }
 
-    fn text(&self, path: &str) -> &str {
+    pub(crate) fn text(&self, path: &str) -> &str {
         let file = self.files.iter().find(|(name, _)| name == path);
         file.map(|(_, text)| text.as_str())
             .expect("a file of the bundle")

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use gateway::problem::Problem;
+use gateway::load;
 use policy::Policy;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     let common = &options.common;
     match (common.output, Policy::load(&common.dir)) {
         (Output::Json, Ok(loaded)) => {
-            let warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+            let warnings = load::policy_warnings(&loaded);
             let policy = loaded.policy;
             let said = json!({
                 "ok": true,
@@ -37,7 +37,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             ExitCode::SUCCESS
         }
         (Output::Human, Ok(loaded)) => {
-            let warnings: Vec<Problem> = loaded.warnings.into_iter().map(Into::into).collect();
+            let warnings = load::policy_warnings(&loaded);
             crate::cli::report(&warnings);
             let policy = loaded.policy;
             println!(
