@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use policy::Duty;
+use policy::{Duty, UnixTime};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -192,7 +192,7 @@ async fn on_duty(gw: &Gateway, headers: &HeaderMap, duties: &[Duty]) -> Result<S
         return Err(Refused::Unknown);
     }
     let rules = gw.rules.load();
-    let subject = rules.policy.subject(&token.principal);
+    let subject = token.subject(&rules.policy, UnixTime(gw.now().as_second()));
     let subject = subject.ok_or(Refused::Unknown)?;
     let allowed = subject.duties().iter().any(|duty| duties.contains(duty));
     match allowed && !subject.is_suspended() {

@@ -343,7 +343,7 @@ fn unknown_to_policy(config: &Config, policy: &Policy) -> Vec<Problem> {
     };
     let application = |front: &crate::config::FrontEndConfig| {
         let application = front.application.as_str();
-        if policy.subject(application).is_some() {
+        if policy.knows(application) {
             return None;
         }
         let file = config.policy_dir.join("identities.toml");
@@ -353,7 +353,24 @@ fn unknown_to_policy(config: &Config, policy: &Policy) -> Vec<Problem> {
             nearest(application, policy.principals()).map(|near| format!("did you mean `{near}`?"));
         Some(problem)
     };
+    let issuer = |issuer: &str| {
+        let known: Vec<&str> = config
+            .issuers
+            .iter()
+            .map(|issuer| issuer.name.as_str())
+            .collect();
+        if known.contains(&issuer) {
+            return None;
+        }
+        let file = config.policy_dir.join("identities.toml");
+        let message =
+            format!("relies on claims of issuer `{issuer}`, which portcullis.toml does not trust");
+        let mut problem = Problem::about(file, message);
+        problem.hint = nearest(issuer, known).map(|near| format!("did you mean `{near}`?"));
+        Some(problem)
+    };
     zone.into_iter()
+        .chain(policy.claim_issuers().filter_map(issuer))
         .chain(config.models.iter().filter_map(model))
         .chain(config.front_ends.iter().filter_map(application))
         .collect()
@@ -379,7 +396,7 @@ fn failing_cases(config: &Config, policy: &Policy) -> Vec<Problem> {
 fn keys_of_nobody(policy: &Policy, keys: &Keys, file: &Path) -> Vec<Problem> {
     let nobody = keys
         .records()
-        .filter(|record| policy.subject(&record.principal).is_none());
+        .filter(|record| !policy.knows(&record.principal));
     let mut problems: Vec<_> = nobody
         .map(|record| {
             let message = format!(

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use policy::{Action, Ask, Label, Level, Object, Policy, UnixTime};
+use policy::{Action, Ask, Evidence, Label, Level, Object, Policy, UnixTime};
 
 fn main() -> Result<(), Box<dyn Error>> {
     writeln!(
@@ -46,11 +46,12 @@ fn measure(tenants: usize, rules_each: usize) -> Result<(), Box<dyn Error>> {
         })?
         .policy;
     let load = started.elapsed();
-    let subject = policy.subject("svc:app-0").ok_or("no subject")?;
+    let at = UnixTime(1_795_446_000);
+    let subject = policy.subject("svc:app-0", &Evidence::at(at));
+    let subject = subject.ok_or("no subject")?;
     let data = Label::of(Level::Cui);
     let time = |purpose: &str| -> Vec<Duration> {
         let object = Object::Model("m");
-        let at = UnixTime(1_795_446_000);
         let ask = Ask {
             object,
             action: Action::Chat,

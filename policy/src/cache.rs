@@ -80,7 +80,8 @@ impl Generations {
 }
 
 /// Everything that [`Facts`] say about a request. Each part is preceded by its length, so that no
-/// two facts share a key. The subject's roles and tenant follow from its principal in one snapshot.
+/// two facts share a key. The subject's roles follow from its record and its tenant in one snapshot; who
+/// it is beyond that no row asks.
 fn key(facts: &Facts<'_>) -> Vec<u8> {
     let Facts {
         subject,
@@ -93,7 +94,8 @@ fn key(facts: &Facts<'_>) -> Vec<u8> {
     } = facts;
     let mut key = Vec::with_capacity(256);
     for part in [
-        subject.principal(),
+        subject.record(),
+        subject.tenant(),
         object,
         action.as_str(),
         purpose,

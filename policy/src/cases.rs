@@ -11,7 +11,7 @@
 //! take hours where this takes a second.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -23,7 +23,8 @@ use crate::{
     pattern,
     rule::{Action, Effect, Rule, RuleRef},
     snapshot::Policy,
-    subject::Assurance,
+    source::{Claims, Evidence},
+    subject::{Assurance, Subject},
     time::UnixTime,
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Case {
     pub(crate) zone: String,
     /// `None`: what the identity may have at most.
     pub(crate) assurance: Option<Assurance>,
+    /// Of the principal's token, by name.
+    pub(crate) claims: BTreeMap<String, String>,
     pub(crate) at: UnixTime,
     pub(crate) expected: Expected,
 }
@@ -167,8 +170,8 @@ impl Policy {
                 continue;
             };
             let about = |case: &&&Case| {
-                let tenant = self.tenant_of(&case.principal);
-                tenant.is_some_and(|tenant| pattern::under(&tenant, &rule.tenant))
+                let subject = self.subject_of_case(case);
+                subject.is_some_and(|subject| pattern::under(subject.tenant(), &rule.tenant))
             };
             let asked: Vec<&Case> = passing.iter().filter(about).copied().collect();
             let opposite = self.opposite(&rule);
@@ -187,13 +190,24 @@ impl Policy {
         }
     }
 
-    fn tenant_of(&self, principal: &str) -> Option<String> {
-        Some(self.subject(principal)?.tenant().to_owned())
+    fn subject_of_case(&self, case: &Case) -> Option<Subject> {
+        let get = |name: &str| case.claims.get(name).cloned();
+        // Whoever comes with a token bears its issuer's name: `oidc:agency:…`.
+        let issuer = case.principal.strip_prefix("oidc:").unwrap_or_default();
+        let issuer = issuer.split(':').next().unwrap_or_default();
+        let claims = Some(Claims { issuer, get: &get });
+        self.subject(
+            &case.principal,
+            &Evidence {
+                at: case.at,
+                claims,
+            },
+        )
     }
 
     /// What the policy says to a case.
     fn say(&self, case: &Case) -> Said {
-        let Some(subject) = self.subject(&case.principal) else {
+        let Some(subject) = self.subject_of_case(case) else {
             return Said::nothing();
         };
         let subject = match case.assurance {
@@ -403,6 +417,7 @@ impl Default for Case {
             data: Label::unclassified(),
             zone: String::new(),
             assurance: None,
+            claims: BTreeMap::new(),
             at: UnixTime(0),
             expected: Expected::default(),
         }

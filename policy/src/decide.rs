@@ -215,7 +215,7 @@ impl Policy {
             .filter(move |record| record.covers(tenant, name, purpose))
     }
 
-    /// The data label against clearance, zone ceiling and model ceiling.
+    /// The data label against clearance, nationality, zone ceiling and model ceiling.
     fn check_labels(&self, subject: &Subject, ask: &Ask<'_>) -> Result<(), Refused> {
         let zone = self.zone_ceiling(ask)?;
         check_ceiling(
@@ -223,6 +223,7 @@ impl Policy {
             ask.data,
             DenyReason::LabelAboveClearance,
         )?;
+        check_release(subject, ask.data)?;
         check_ceiling(zone, ask.data, DenyReason::LabelAboveZone)?;
         self.check_model_ceiling(ask)
     }
@@ -392,6 +393,14 @@ pub(crate) fn check_ceiling(
     match ceiling.dominates(data) {
         true => Ok(()),
         false => Err(Refused::denied(reason, None)),
+    }
+}
+
+/// Refuses data that is not released to the subject's country.
+pub(crate) fn check_release(subject: &Subject, data: &Label) -> Result<(), Refused> {
+    match subject.nationality().may_hold(data) {
+        true => Ok(()),
+        false => Err(Refused::denied(DenyReason::NotReleased, None)),
     }
 }
 

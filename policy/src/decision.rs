@@ -251,6 +251,8 @@ pub enum DenyReason {
     AuthorityExpired,
     /// The data label is above the subject's clearance.
     LabelAboveClearance,
+    /// The data is not released to the subject's country, or nobody knows which that is.
+    NotReleased,
     /// The data label is above what the zone may carry.
     LabelAboveZone,
     /// The data label is above what the model's backend may see.
@@ -269,7 +271,7 @@ pub enum DenyReason {
 
 impl DenyReason {
     /// Every reason, in the order of the type.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoRule,
         Self::Rule,
         Self::Suspended,
@@ -280,6 +282,7 @@ impl DenyReason {
         Self::AuthorityMissing,
         Self::AuthorityExpired,
         Self::LabelAboveClearance,
+        Self::NotReleased,
         Self::LabelAboveZone,
         Self::LabelAboveModel,
         Self::LabelAboveRule,
@@ -303,6 +306,7 @@ impl DenyReason {
             Self::AuthorityMissing => "authority_missing",
             Self::AuthorityExpired => "authority_expired",
             Self::LabelAboveClearance => "label_above_clearance",
+            Self::NotReleased => "not_released",
             Self::LabelAboveZone => "label_above_zone",
             Self::LabelAboveModel => "label_above_model",
             Self::LabelAboveRule => "label_above_rule",

@@ -1,12 +1,13 @@
-//! What ends: the bundle, authorities, and purposes that rows grant.
+//! What ends: the bundle, authorities, purposes that rows grant, and attribute sources.
 //!
 //! The loader knows no clock, so this is asked with a moment, whenever somebody looks. An expired bundle
-//! stays in force; an expired purpose or authority refuses its requests.
+//! stays in force; an expired purpose or authority refuses its requests, an expired source says nothing.
 
 use crate::{
     Policy, pattern,
     problem::{Problem, Severity, Site},
     rule::Rule,
+    source::SourceKind,
     time::UnixTime,
 };
 
@@ -36,7 +37,22 @@ impl Policy {
             site: &purpose.site,
             then: "its requests are refused",
         });
+        let sources = self.identities.sources.values();
+        let sources = sources.filter_map(|source| match &source.kind {
+            SourceKind::File {
+                expires,
+                expires_at,
+                ..
+            } => Some(Ending {
+                what: format!("source `{}`", source.name),
+                end: *expires,
+                site: expires_at,
+                then: "what comes from it is taken to be the lowest",
+            }),
+            SourceKind::Claims { .. } => None,
+        });
         let endings = bundle.into_iter().chain(authorities).chain(purposes);
+        let endings = endings.chain(sources);
         let mut warnings: Vec<Problem> = endings.filter_map(|ending| ending.warning(at)).collect();
         for warning in &mut warnings {
             warning.file = self.root.join(&warning.file);

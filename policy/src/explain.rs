@@ -9,11 +9,11 @@ use std::cmp::Reverse;
 
 use crate::{
     Policy,
-    decide::check_ceiling,
+    decide::{check_ceiling, check_release},
     decision::{Ask, DenyReason, Object, Permit, Refused},
     records::Purpose,
     rule::{Column, Facts, Rule, RuleRef},
-    subject::{SUSPENDED, Subject},
+    subject::{Nationality, SUSPENDED, Subject},
 };
 
 /// One decision, taken apart.
@@ -193,6 +193,13 @@ impl Policy {
             format!("data {data}, the subject may handle {clearance}"),
             &check_ceiling(clearance, data, DenyReason::LabelAboveClearance),
         ));
+        if *subject.nationality() != Nationality::NotAsked {
+            checks.push(Check::of(
+                "release",
+                format!("data {data}, nationality {}", subject.nationality()),
+                &check_release(subject, data),
+            ));
+        }
         let zone = self.zone_ceiling(ask);
         let detail = match &zone {
             Ok(ceiling) => format!("data {data}, zone `{}` carries {ceiling}", ask.zone),

@@ -349,9 +349,14 @@ fn need(tag: &str) -> Result<String, LabelError> {
     }
 }
 
+/// Whether a text is a three-letter country code.
+pub(crate) fn is_country(code: &str) -> bool {
+    code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase())
+}
+
 /// A country code, checked.
 fn country(code: &str) -> Result<String, LabelError> {
-    match code.len() == 3 && code.bytes().all(|b| b.is_ascii_uppercase()) {
+    match is_country(code) {
         true => Ok(code.to_owned()),
         false => Err(LabelError::Country(code.to_owned())),
     }

@@ -6,6 +6,7 @@
 //!   label       levels, tags, release sets: dominance and high-water mark
 //!   rule        one typed row;   pattern: how its columns match
 //!   snapshot    a loaded policy
+//!   source      what is known of somebody, and who says so
 //!   decide      the order of a decision: native refusals, then one section of rows   ◀ start here
 //!   expiry      what has ended, or ends soon
 //!   explain     the same decision taken apart;   cases: what a bundle's authors expect of it;
@@ -48,6 +49,7 @@ mod records;
 mod rule;
 mod schema;
 mod snapshot;
+mod source;
 mod subject;
 mod time;
 
@@ -63,7 +65,8 @@ pub use reach::Reach;
 pub use rule::{Action, ActionError, Column, RuleRef};
 pub use schema::SCHEMAS;
 pub use snapshot::{Loaded, Policy};
-pub use subject::{Assurance, AssuranceError, Subject};
+pub use source::{Claims, Evidence};
+pub use subject::{Assurance, AssuranceError, Nationality, Subject};
 pub use time::UnixTime;
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ mod purposes;
 mod roles;
 mod rules;
 mod sections;
+mod sources;
 mod toml_repair;
 
 #[cfg(test)]
@@ -221,19 +222,15 @@ impl Draft {
         Some(policy)
     }
 
-    /// Every principal's roles, inherited ones included.
+    /// Every record's roles, inherited ones included.
     fn links(&self) -> impl Iterator<Item = RoleLink<'_>> {
-        self.records
-            .identities
-            .by_principal
-            .values()
-            .flat_map(|identity| {
-                identity.roles.iter().map(|role| RoleLink {
-                    principal: &identity.principal,
-                    role,
-                    tenant: &identity.tenant,
-                })
+        self.records.identities.all().flat_map(|identity| {
+            identity.roles.iter().map(|role| RoleLink {
+                record: &identity.record,
+                role,
+                tenant: &identity.tenant,
             })
+        })
     }
 
     /// A decision costs time per row of its section: warns of large ones and refuses huge ones.
@@ -284,8 +281,12 @@ impl Records {
         let purposes = purposes::read(Fields::root(purposes));
         let authorities =
             purposes::read_authorities(Fields::root(authorities), &purposes, &manifest);
-        let mut identities =
-            identities::read(Fields::root(identities), &manifest, &attributes, &purposes);
+        let known = sources::Known {
+            files,
+            manifest: &manifest,
+            attributes: &attributes,
+        };
+        let mut identities = identities::read(Fields::root(identities), known, &purposes);
         files.check_tenants(&manifest, problems);
         let roles = roles::read(files, &manifest, &mut identities, problems);
         Some(Self {

@@ -45,9 +45,9 @@ pub(crate) struct Matcher {
     enforcer: Enforcer,
 }
 
-/// A direct link from a principal to a role in a tenant; inheritance is already flattened.
+/// A direct link from a record to a role in a tenant; inheritance is already flattened.
 pub(crate) struct RoleLink<'a> {
-    pub(crate) principal: &'a str,
+    pub(crate) record: &'a str,
     pub(crate) role: &'a str,
     pub(crate) tenant: &'a str,
 }
@@ -73,7 +73,7 @@ impl Matcher {
         let mut model = DefaultModel::default();
         model.add_def("g", "g", &template.roles);
         for link in links {
-            let row = [link.principal, link.role, link.tenant].map(str::to_owned);
+            let row = [link.record, link.role, link.tenant].map(str::to_owned);
             model.add_policy("g", "g", row.into());
         }
         for (nth, rows) in sections.into_iter().enumerate() {
@@ -182,7 +182,7 @@ fn row(rule: &Rule) -> Vec<String> {
 /// The request in the order of the template.
 fn request(facts: &Facts<'_>) -> Vec<String> {
     vec![
-        facts.subject.principal().to_owned(),
+        facts.subject.record().to_owned(),
         facts.subject.tenant().to_owned(),
         facts.object.clone(),
         facts.action.to_string(),

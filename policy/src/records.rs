@@ -10,6 +10,7 @@ use crate::{
     label::Label,
     pattern,
     problem::Site,
+    source::{Drawn, Evidence, Source, SourceKind},
     subject::Identity,
     time::{UnixTime, Window},
 };
@@ -77,12 +78,23 @@ pub(crate) struct Authority {
 /// `identities.toml`.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
-    pub(crate) by_principal: BTreeMap<String, Arc<Identity>>,
-    /// Where each is written.
-    pub(crate) sites: BTreeMap<String, Site>,
+    /// By the record's name, which is a principal or `oidc:agency:*`.
+    pub(crate) records: BTreeMap<String, Record>,
+    /// By name.
+    pub(crate) sources: BTreeMap<String, Arc<Source>>,
     pub(crate) by_certificate: BTreeMap<CertificateName, String>,
     /// How other certificates become principals.
     pub(crate) certificates: CertificateRules,
+}
+
+/// One record of `identities.toml`.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// What is believed at most, by tenant: of one, unless a source says which it is.
+    pub(crate) homes: BTreeMap<String, Arc<Identity>>,
+    pub(crate) drawn: Drawn,
+    /// Where it is written.
+    pub(crate) site: Site,
 }
 
 /// One name by which a certificate stands for a principal.
@@ -94,6 +106,79 @@ pub(crate) enum CertificateName {
     /// Lower-case hexadecimal.
     Sha256(String),
 }
+
+impl Identities {
+    /// The record that speaks about a principal: its own, or the one that covers most of its name.
+    pub(crate) fn record(&self, principal: &str) -> Option<&Record> {
+        if principal.ends_with(ALL_BELOW) {
+            return None;
+        }
+        let covering = || {
+            let ends = principal.rmatch_indices([':', '/']);
+            ends.filter_map(|(at, sign)| principal.get(..at + sign.len()))
+                .find_map(|stem| self.records.get(&format!("{stem}{ALL_BELOW}")))
+        };
+        self.records.get(principal).or_else(covering)
+    }
+
+    /// The principals in source files about whom some record speaks.
+    pub(crate) fn named_by_files(&self) -> impl Iterator<Item = &str> {
+        let files = self
+            .sources
+            .values()
+            .filter_map(|source| match &source.kind {
+                SourceKind::File { rows, .. } => Some(rows.keys()),
+                SourceKind::Claims { .. } => None,
+            });
+        let names = files.flatten().map(String::as_str);
+        names.filter(|name| self.record(name).is_some())
+    }
+
+    /// Everything that some record says at most.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Identity>> {
+        self.records
+            .values()
+            .flat_map(|record| record.homes.values())
+    }
+}
+
+impl Record {
+    /// The only tenant, if the record states it.
+    pub(crate) fn home(&self) -> Option<&str> {
+        match self.drawn.tenant {
+            Some(_) => None,
+            None => self.homes.keys().next().map(String::as_str),
+        }
+    }
+
+    /// What is known of somebody about whom the record speaks; `None` if they belong to no tenant. With
+    /// `trusting`, as [`Drawn::lower`]; then there is one for each tenant that a claim may say.
+    pub(crate) fn identities(
+        &self,
+        principal: &str,
+        evidence: &Evidence<'_>,
+        trusting: bool,
+    ) -> Vec<Arc<Identity>> {
+        let Self { homes, drawn, .. } = self;
+        if drawn.is_nothing() {
+            return homes.values().map(Arc::clone).collect();
+        }
+        let chosen = match &drawn.tenant {
+            Some(source) if !(trusting && source.is_claims()) => {
+                Some(drawn.tenant(principal, evidence).unwrap_or_default())
+            }
+            _ => None,
+        };
+        let here = |tenant: &String| chosen.as_ref().is_none_or(|chosen| chosen == tenant);
+        let homes = homes.iter().filter(|(tenant, _)| here(tenant));
+        homes
+            .map(|(_, most)| Arc::new(drawn.lower(most, principal, evidence, trusting)))
+            .collect()
+    }
+}
+
+/// At the end of a record's name: it speaks about everybody whose name begins like this.
+pub(crate) const ALL_BELOW: &str = "*";
 
 impl Attributes {
     /// Names of the windows that are open, joined with `|`.

@@ -1,7 +1,7 @@
 //! A loaded policy: what one bundle holds, checked and compiled. How it decides is in `decide`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +16,8 @@ use crate::{
     problem::Problem,
     records::{Attributes, Authority, Identities, Manifest, Purposes},
     rule::{Action, Effect, Rule, RuleRef},
-    subject::Subject,
+    source::{Evidence, SourceKind},
+    subject::{Identity, Subject},
     time::UnixTime,
 };
 
@@ -70,15 +71,65 @@ pub(crate) struct Section {
 }
 
 impl Policy {
-    /// The attributes of a principal; `None` for one that `identities.toml` does not name.
+    /// The attributes of a principal, as far as the evidence goes; `None` for one about whom no record
+    /// of `identities.toml` speaks, or who belongs to no tenant.
     #[must_use]
-    pub fn subject(&self, principal: &str) -> Option<Subject> {
-        let identity = Arc::clone(self.identities.by_principal.get(principal)?);
+    pub fn subject(&self, principal: &str, evidence: &Evidence<'_>) -> Option<Subject> {
+        let record = self.identities.record(principal)?;
+        let identities = record.identities(principal, evidence, false);
+        let identity = identities.into_iter().next()?;
+        Some(self.subject_of(principal, identity))
+    }
+
+    /// Whether some record speaks about a principal.
+    #[must_use]
+    pub fn knows(&self, principal: &str) -> bool {
+        self.identities.record(principal).is_some()
+    }
+
+    pub(crate) fn subject_of(&self, principal: &str, identity: Arc<Identity>) -> Subject {
         let assurance = identity.assurance;
-        Some(Subject {
+        Subject {
+            principal: principal.into(),
             identity,
             assurance,
             snapshot: Arc::clone(&self.digest),
+        }
+    }
+
+    /// Everybody whom the bundle names, for a review: the principals of records and of source files, and
+    /// `oidc:agency:*` for whoever else is covered. Claims are believed up to their bounds, so that nobody
+    /// may do more than is shown; whom a claim may put into one of several tenants is shown in each.
+    #[must_use]
+    pub fn everybody(&self, at: UnixTime) -> Vec<Subject> {
+        let names = self.identities.records.keys().map(String::as_str);
+        let named = self.identities.named_by_files();
+        let everybody: BTreeSet<&str> = names.chain(named).collect();
+        everybody
+            .into_iter()
+            .flat_map(|principal| self.at_most(principal, at))
+            .collect()
+    }
+
+    /// What a principal may be at most, as in [`Policy::everybody`]; or everybody whom a record covers
+    /// that is named here by its own name, such as `oidc:agency:*`.
+    #[must_use]
+    pub fn at_most(&self, principal: &str, at: UnixTime) -> Vec<Subject> {
+        let record = self.identities.records.get(principal);
+        let Some(record) = record.or_else(|| self.identities.record(principal)) else {
+            return Vec::new();
+        };
+        let identities = record.identities(principal, &Evidence::at(at), true);
+        let subject = |identity| self.subject_of(principal, identity);
+        identities.into_iter().map(subject).collect()
+    }
+
+    /// The issuers whose claims records rely on, by the names that principals bear.
+    pub fn claim_issuers(&self) -> impl Iterator<Item = &str> {
+        let sources = self.identities.sources.values();
+        sources.filter_map(|source| match &source.kind {
+            SourceKind::Claims { issuer, .. } => Some(issuer.as_str()),
+            SourceKind::File { .. } => None,
         })
     }
 
@@ -176,9 +227,9 @@ impl Policy {
         self.attributes.zones.keys().map(String::as_str)
     }
 
-    /// The principals of `identities.toml`.
+    /// The names of the records of `identities.toml`.
     pub fn principals(&self) -> impl Iterator<Item = &str> {
-        self.identities.by_principal.keys().map(String::as_str)
+        self.identities.records.keys().map(String::as_str)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use crate::{duty::Duty, label::Label};
+use crate::{
+    duty::Duty,
+    label::{Label, Release},
+};
 
 /// Authenticator assurance (NIST SP 800-63B), lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,18 +24,22 @@ pub enum Assurance {
 /// came from: another snapshot refuses to decide about it, since its clearance may be out of date.
 #[derive(Debug, Clone)]
 pub struct Subject {
+    pub(crate) principal: Arc<str>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) assurance: Assurance,
     pub(crate) snapshot: Arc<str>,
 }
 
-/// One checked record of `identities.toml`, with the roles that `roles.csv` gives it.
-#[derive(Debug, PartialEq, Eq)]
+/// What one record of `identities.toml` says of whoever belongs to one tenant, with the roles that
+/// `roles.csv` gives them there.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) principal: String,
+    /// The record's own name: a principal, or `oidc:agency:*` for all below it.
+    pub(crate) record: String,
     pub(crate) tenant: String,
     pub(crate) clearance: Label,
     pub(crate) assurance: Assurance,
+    pub(crate) nationality: Nationality,
     pub(crate) purposes: Vec<String>,
     pub(crate) default_purpose: String,
     /// At the admin interface.
@@ -41,11 +48,50 @@ pub(crate) struct Identity {
     pub(crate) roles: Vec<String>,
 }
 
+/// Of which country somebody is. It can only refuse: see [`Nationality::may_hold`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nationality {
+    /// The record does not ask: the clearance alone decides.
+    NotAsked,
+    /// Of this country, a three-letter code (ISO 3166-1).
+    Of(String),
+    /// It was asked, and nobody knows, or it is not known any more.
+    Unknown,
+}
+
+impl Nationality {
+    /// Whether data of this label may go to somebody of this nationality, as far as that matters: it is
+    /// released to their country, or bears no release mark.
+    #[must_use]
+    pub fn may_hold(&self, data: &Label) -> bool {
+        match (self, data.release()) {
+            (Self::NotAsked, _) | (_, Release::Anyone) => true,
+            (Self::Of(country), Release::Only(countries)) => countries.contains(country),
+            (Self::Unknown, Release::Only(_)) => false,
+        }
+    }
+}
+
+impl fmt::Display for Nationality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "not asked",
+            Self::Of(country) => country,
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
 impl Subject {
     /// The principal with its namespace, such as `svc:benefits-app`.
     #[must_use]
     pub fn principal(&self) -> &str {
-        &self.identity.principal
+        &self.principal
+    }
+
+    /// The name of the record that speaks about the principal, by which roles are given.
+    pub(crate) fn record(&self) -> &str {
+        &self.identity.record
     }
 
     /// Agency, office and mission, such as `demo/benefits/web`.
@@ -58,6 +104,12 @@ impl Subject {
     #[must_use]
     pub fn clearance(&self) -> &Label {
         &self.identity.clearance
+    }
+
+    /// The nationality, where the record asks for one.
+    #[must_use]
+    pub fn nationality(&self) -> &Nationality {
+        &self.identity.nationality
     }
 
     /// The assurance of this session.

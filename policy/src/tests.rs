@@ -16,6 +16,7 @@ mod lints;
 mod mistakes;
 mod reach;
 pub(crate) mod seeded;
+mod sources;
 pub(crate) mod support;
 mod traps;
 

@@ -14,7 +14,7 @@ use gateway::Config;
 use gateway::keys::{self, Record, Wanted};
 use gateway::problem::Problem;
 use jiff::{SignedDuration, Timestamp};
-use policy::Policy;
+use policy::{Evidence, Policy, UnixTime};
 use serde_json::json;
 
 use super::Output;
@@ -127,7 +127,8 @@ fn new(config: &Config, principal: &str, days: i64, owner: Option<String>) -> Ex
             return super::bad_files(&problems.into_iter().map(Into::into).collect::<Vec<_>>());
         }
     };
-    let Some(subject) = policy.subject(principal) else {
+    let evidence = Evidence::at(UnixTime(now().as_second()));
+    let Some(subject) = policy.subject(principal, &evidence) else {
         let near = gateway::problem::nearest(principal, policy.principals());
         let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
         eprintln!(

@@ -12,7 +12,7 @@ use audit::Clock as _;
 use clap::{Args, Subcommand};
 use gateway::problem::{Problem, Severity};
 use jiff::Timestamp;
-use policy::{Assurance, Label, Policy, Subject, UnixTime};
+use policy::{Assurance, Claims, Evidence, Label, Policy, Subject, UnixTime};
 use serde_json::{Value, json};
 
 use super::Output;
@@ -97,6 +97,9 @@ struct Circumstances {
     /// The moment, such as 2026-11-23T15:00:00Z; now, if not given
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
+    /// A claim of the token with which they come, such as clearance=S; may be given several times
+    #[arg(long = "claim", value_name = "NAME=TEXT", value_parser = claim)]
+    claims: Vec<(String, String)>,
 }
 
 impl Circumstances {
@@ -108,18 +111,57 @@ impl Circumstances {
     /// The principal as it would be under these circumstances.
     ///
     /// # Errors
-    /// The exit code, once it has been told that nobody bears that name.
+    /// The exit code, once it has been told that nobody is called that, or why nothing is known of them.
     fn subject(&self, policy: &Policy, principal: &str) -> Result<Subject, ExitCode> {
-        let Some(subject) = policy.subject(principal) else {
+        if !policy.knows(principal) {
             let near = gateway::problem::nearest(principal, policy.principals());
             let hint = near.map(|near| format!(" (did you mean `{near}`?)"));
             return Err(no_such("identities.toml names no", principal, hint));
+        }
+        let subject = with_claims(policy, principal, self.at(), &self.claims);
+        let Some(subject) = subject else {
+            let hint = ": no source puts them into a tenant; give the claim with `--claim`";
+            return Err(no_such(
+                "nobody knows the tenant of",
+                principal,
+                Some(hint.into()),
+            ));
         };
-        Ok(match self.aal {
+        Ok(self.capped(subject))
+    }
+
+    fn capped(&self, subject: Subject) -> Subject {
+        match self.aal {
             Some(cap) => subject.with_assurance(cap),
             None => subject,
-        })
+        }
     }
+}
+
+/// Somebody who comes with these claims, in a token of the issuer that their name bears.
+fn with_claims(
+    policy: &Policy,
+    principal: &str,
+    at: UnixTime,
+    claims: &[(String, String)],
+) -> Option<Subject> {
+    let get = |wanted: &str| {
+        let found = claims.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, text)| text.clone())
+    };
+    let issuer = principal
+        .strip_prefix("oidc:")
+        .and_then(|rest| rest.split(':').next());
+    let claims = issuer.map(|issuer| Claims { issuer, get: &get });
+    policy.subject(principal, &Evidence { at, claims })
+}
+
+/// A claim on the command line.
+fn claim(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or("write NAME=TEXT, as in clearance=S")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn no_such(what: &str, name: &str, hint: Option<String>) -> ExitCode {

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 use jsonwebtoken::crypto;
-use policy::Assurance;
+use policy::{Assurance, Evidence, Policy, Subject, UnixTime};
 
 use super::jwks::{IssuerKeys, NoKey};
 use crate::config::IssuerConfig;
@@ -38,7 +38,7 @@ struct Issuer {
 }
 
 /// A token that holds.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Verified {
     /// The issuer's name in the configuration.
     pub issuer: String,
@@ -48,6 +48,25 @@ pub struct Verified {
     pub assurance: Assurance,
     /// Whether only a front end may pass it on.
     pub front_end_only: bool,
+    /// Everything that its issuer says in it.
+    claims: Claims,
+}
+
+impl Verified {
+    /// What the policy knows of whoever comes with this token, and believes of its claims. How much the
+    /// token proves is another question: [`Verified::assurance`].
+    pub fn subject(&self, policy: &Policy, at: UnixTime) -> Option<Subject> {
+        let get = |name: &str| self.claims.text(name).map(str::to_owned);
+        let claims = policy::Claims {
+            issuer: &self.issuer,
+            get: &get,
+        };
+        let evidence = Evidence {
+            at,
+            claims: Some(claims),
+        };
+        policy.subject(&self.principal, &evidence)
+    }
 }
 
 /// Why a token is not believed.
@@ -139,7 +158,7 @@ impl Issuers {
             Ok(true) => {}
             Ok(false) | Err(_) => return Err(TokenFault::Signature),
         }
-        issuer.judge(&parts.claims, now)
+        issuer.judge(parts.claims, now)
     }
 
     /// Reads every key set that can change again.
@@ -160,7 +179,7 @@ impl Issuers {
 
 impl Issuer {
     /// The claims of a token whose signature holds.
-    fn judge(&self, claims: &Claims, now: Timestamp) -> Result<Verified, TokenFault> {
+    fn judge(&self, claims: Claims, now: Timestamp) -> Result<Verified, TokenFault> {
         let config = &self.config;
         if !claims
             .audience()
@@ -193,6 +212,7 @@ impl Issuer {
             principal: principal(&config.name, subject)?,
             assurance: config.assurance,
             front_end_only: config.front_end_only,
+            claims,
         })
     }
 }
@@ -249,6 +269,7 @@ impl<'t> Parts<'t> {
 }
 
 /// A JSON object of a token. No key occurs twice.
+#[derive(Clone)]
 struct Claims(Vec<(String, Json)>);
 
 impl Claims {

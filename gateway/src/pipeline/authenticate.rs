@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use http::header;
 use jiff::Timestamp;
-use policy::{Assurance, Policy, Subject};
+use policy::{Assurance, Evidence, Policy, Subject, UnixTime};
 
 use crate::Gateway;
 use crate::config::FrontEndConfig;
@@ -68,6 +68,8 @@ struct Bearer {
     tenant: Option<String>,
     assurance: Assurance,
     credential: Credential,
+    /// Whose claims may say more.
+    token: Option<Verified>,
 }
 
 /// Finds out who asks, and notes it on the trail.
@@ -84,9 +86,10 @@ pub async fn caller(
         Some(secret) => Some(bearer(gw, secret, trail).await?),
         None => None,
     };
+    let at = UnixTime(gw.now().as_second());
     let certified = certified(gw, incoming, policy, trail).map_err(Refusal::Unauthenticated)?;
     let (subject, credential) =
-        agreed(policy, bearer, certified).map_err(Refusal::Unauthenticated)?;
+        agreed(policy, bearer, certified, at).map_err(Refusal::Unauthenticated)?;
     // A purpose that is not even text is none that was granted.
     let purpose = incoming.head.headers.get(PURPOSE_HEADER);
     let purpose = purpose.map(|value| value.to_str().unwrap_or("").to_owned());
@@ -119,6 +122,7 @@ async fn bearer(gw: &Gateway, secret: &str, trail: &mut Trail) -> Result<Bearer,
             // A key can be copied.
             assurance: Assurance::Aal2,
             credential: Credential::ApiKey,
+            token: None,
         });
     }
     let token = verified(gw, secret, trail).await?;
@@ -127,10 +131,11 @@ async fn bearer(gw: &Gateway, secret: &str, trail: &mut Trail) -> Result<Bearer,
         return Err(Refusal::Unauthenticated(AuthFault::Unknown));
     }
     Ok(Bearer {
-        principal: token.principal,
+        principal: token.principal.clone(),
         tenant: None,
         assurance: token.assurance,
         credential: Credential::Token,
+        token: Some(token),
     })
 }
 
@@ -173,8 +178,10 @@ fn agreed(
     policy: &Policy,
     bearer: Option<Bearer>,
     certified: Option<String>,
+    at: UnixTime,
 ) -> Result<(Subject, Credential), AuthFault> {
     let tenant = bearer.as_ref().and_then(|bearer| bearer.tenant.clone());
+    let token = bearer.as_ref().and_then(|bearer| bearer.token.clone());
     let (principal, cap, credential) = match (bearer, certified) {
         (None, None) => return Err(AuthFault::Missing),
         (Some(bearer), None) => (bearer.principal, bearer.assurance, bearer.credential),
@@ -184,7 +191,11 @@ fn agreed(
         }
         (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
     };
-    let subject = policy.subject(&principal).ok_or(AuthFault::NoSubject)?;
+    let subject = match token {
+        Some(token) => token.subject(policy, at),
+        None => policy.subject(&principal, &Evidence::at(at)),
+    };
+    let subject = subject.ok_or(AuthFault::NoSubject)?;
     // A key that was made for one tenant does not move with its principal.
     if tenant.is_some_and(|tenant| tenant != subject.tenant()) {
         return Err(AuthFault::NoSubject);
@@ -231,7 +242,7 @@ async fn user(
             trail.doubts(TokenFault::Issuer.code());
             return Err(unauthenticated(AuthFault::Unknown));
         }
-        let subject = policy.subject(&token.principal);
+        let subject = token.subject(policy, UnixTime(gw.now().as_second()));
         let subject = subject.ok_or(unauthenticated(AuthFault::NoSubject))?;
         user = Some(subject.with_assurance(token.assurance));
     }

@@ -38,10 +38,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let policy = loaded.policy;
     let data = Label::unclassified();
-    for principal in policy.principals() {
-        let subject = policy
-            .subject(principal)
-            .expect("it is one of the bundle's");
+    for subject in policy.everybody(UnixTime(1_795_446_000)) {
         for object in [Object::Model("llama-3.3-70b"), Object::Tool("parts-order")] {
             for action in [Action::Chat, Action::Tool] {
                 let ask = Ask {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use libfuzzer_sys::fuzz_target;
-use policy::{Action, Ask, Label, Object, Policy, UnixTime};
+use policy::{Action, Ask, Evidence, Label, Object, Policy, UnixTime};
 
 fuzz_target!(|rules: &[u8]| {
     let mut files: Vec<(PathBuf, Vec<u8>)> = DEMO
@@ -27,7 +27,7 @@ fuzz_target!(|rules: &[u8]| {
         Ok(loaded) => {
             let policy = loaded.policy;
             let subject = policy
-                .subject("svc:suspended-app")
+                .subject("svc:suspended-app", &Evidence::at(UnixTime(1_795_446_000)))
                 .expect("the demo bundle has it");
             let data = Label::unclassified();
             for model in ["llama-3.3-70b", "llama-4-maverick"] {

@@ -9,7 +9,9 @@ use crate::*;
 #[test]
 fn a_remembered_verdict_is_the_one_that_was_reached() {
     let policy = Bundle::small().policy();
-    let subject = policy.subject("svc:app").expect("it is registered");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("it is registered");
     let (low, high) = (Label::unclassified(), Label::of(Level::S));
     for ask in [
         chat("a", &low),
@@ -35,7 +37,9 @@ fn a_remembered_verdict_is_the_one_that_was_reached() {
 #[test]
 fn the_engine_is_asked_once() {
     let mut policy = Bundle::small().policy();
-    let subject = policy.subject("svc:app").expect("it is registered");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("it is registered");
     let data = Label::unclassified();
     assert!(policy.authorize(&subject, &chat("a", &data)).is_ok());
     // From here on casbin matches everything, which the typed rows contradict.
@@ -60,7 +64,9 @@ fn the_engine_is_asked_once() {
 #[test]
 fn a_fault_is_not_remembered() {
     let mut policy = Bundle::small().policy();
-    let subject = policy.subject("svc:app").expect("it is registered");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("it is registered");
     let data = Label::unclassified();
     policy.matcher.enforcer_mut().enable_enforce(false);
     let fault = policy.authorize(&subject, &chat("a", &data));

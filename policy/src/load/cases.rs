@@ -14,7 +14,8 @@
 //! expect = { verdict = "deny", because = ["BA-190"] }
 //! ```
 //!
-//! `purp` is by default the subject's own, `data` is `U`, `aal` what the identity may have at most.
+//! `purp` is by default the subject's own, `data` is `U`, `aal` what the identity may have at most;
+//! `claims = { clearance = "S" }` come with somebody's token.
 //! A case may ask for a model or a purpose that does not exist: that, too, has an answer. Whom it
 //! names, where, and by which rule must exist.
 
@@ -105,10 +106,14 @@ impl Reader<'_> {
 
     fn request(&self, fields: &mut Fields<'_>) -> Option<Case> {
         let place = self.place;
-        let identities = &self.records.identities.by_principal;
+        let identities = &self.records.identities;
         let principal = fields.text("sub").filter(|name| {
-            place.check_known("principal", name, identities.keys().map(String::as_str))
+            let names = identities.records.keys().map(String::as_str);
+            identities.record(name.text).is_some() || place.check_known("principal", name, names)
         });
+        let claims = fields.named_texts("claims");
+        let text =
+            |(name, text): (Text<'_>, Text<'_>)| (name.text.to_owned(), text.text.to_owned());
         let object = fields.text("obj").and_then(|text| self.object(&text));
         let action = fields.text("act").and_then(|text| self.action(&text));
         let purpose = fields.optional_text("purp");
@@ -142,6 +147,7 @@ impl Reader<'_> {
             data: data?,
             zone: zone?.text.to_owned(),
             assurance,
+            claims: claims.into_iter().map(text).collect(),
             at: at?,
             ..Case::default()
         })

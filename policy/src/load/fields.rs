@@ -145,6 +145,12 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A value that is stated as a text, or described by a table.
+pub(super) enum Value<'a> {
+    Text(Text<'a>),
+    Table(Fields<'a>),
+}
+
 /// One table while it is read. Keys that were never asked for are reported by [`Fields::done`].
 pub(super) struct Fields<'a> {
     pub(super) place: Place<'a>,
@@ -182,6 +188,21 @@ impl<'a> Fields<'a> {
     pub(super) fn optional_text(&mut self, key: &'static str) -> Option<Text<'a>> {
         let value = self.value(key)?;
         self.place.as_text(value, key)
+    }
+
+    /// A text or a table, one of which must be there.
+    pub(super) fn text_or_table(&mut self, key: &'static str) -> Option<Value<'a>> {
+        self.required(key, "\"…\"")?;
+        self.optional_text_or_table(key)
+    }
+
+    /// A text or a table, either of which may be absent.
+    pub(super) fn optional_text_or_table(&mut self, key: &'static str) -> Option<Value<'a>> {
+        let value = self.value(key)?;
+        match value.get_ref().is_table() {
+            true => self.below(value, key).map(Value::Table),
+            false => self.place.as_text(value, key).map(Value::Text),
+        }
     }
 
     /// A list of texts that may be absent, which is the empty list.
@@ -411,6 +432,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Counts keys as asked for, whose presence has been reported.
+    pub(super) fn ask<const N: usize>(&mut self, keys: [&'static str; N]) {
+        self.asked.extend(keys);
+    }
+
     /// Whether a key is there, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -452,6 +478,23 @@ impl<'a> Fields<'a> {
             Some((name, text))
         });
         pairs.collect()
+    }
+
+    /// Named texts of which there must be some.
+    pub(super) fn some_named_texts(
+        &mut self,
+        key: &'static str,
+        example: &str,
+    ) -> Vec<(Text<'a>, Text<'a>)> {
+        let Some(value) = self.required(key, example) else {
+            return Vec::new();
+        };
+        let is_empty = |table: &DeTable<'_>| table.is_empty();
+        if value.get_ref().as_table().is_some_and(is_empty) {
+            self.place
+                .error(value.span(), format!("`{key}` is empty"), None);
+        }
+        self.named_texts(key)
     }
 
     /// Reports every key that nobody asked for, and every one that is missing. A missing key that an

@@ -121,6 +121,13 @@ impl Files {
         self.sources.get(name)
     }
 
+    /// The files of attribute sources.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        let is_one = |name: &&String| name.starts_with("sources/");
+        let all = self.sources.iter().filter(move |(name, _)| is_one(name));
+        all.map(|(_, source)| source)
+    }
+
     /// All files of one name: the baseline's first, then the tenants' by folder, with that folder.
     pub(super) fn named<'a>(&'a self, file: &str) -> Vec<(Option<&'a str>, &'a Source)> {
         let suffix = format!("/{file}");
@@ -236,6 +243,7 @@ fn name(path: &Path) -> Option<String> {
     let fits = match parts.as_slice() {
         ["README.md"] => true,
         [file] => ROOT_FILES.contains(file),
+        ["sources", file] => file.ends_with(".csv"),
         ["baseline", file] => BASELINE_FILES.contains(file),
         ["tenants", _, file] => TENANT_FILES.contains(file),
         _ => false,

@@ -13,7 +13,10 @@
 //! sha256 = ["…"]
 //! ```
 //!
-//! `[card.NAME]` and `[spiffe]` are in `cards`, `duties` and `person` in `duties`.
+//! A record may speak about everybody below a name, as in `[identity."oidc:agency:*"]`; of several, the
+//! one that covers most of a name counts, and before it a record of the name itself. It holds no duty
+//! and no certificate. Attributes may come from `sources`; `[card.NAME]` and `[spiffe]` are in `cards`,
+//! `duties` and `person` in `duties`.
 
 use std::sync::Arc;
 
@@ -21,85 +24,119 @@ use super::{
     cards,
     duties::Persons,
     fields::{Fields, Place, Text},
-    manifest::check_tenant,
     mend::few,
     purposes::check_sha256,
     rules::assurance_meant,
+    sources::{self, Known, Origins},
 };
 use crate::{
+    duty::Duty,
     hint::{Hint, plain},
     label::Label,
-    records::{Attributes, CertificateName, Identities, Manifest, Purposes},
-    subject::{Assurance, Identity, NAMESPACES},
+    problem::Severity,
+    records::{ALL_BELOW, CertificateName, Identities, Purposes, Record},
+    source::Drawn,
+    subject::{Assurance, Identity, NAMESPACES, Nationality},
 };
 
 /// Reads the file. Roles are added later, from the tenants' `roles.csv`.
-pub(super) fn read(
-    mut fields: Fields<'_>,
-    manifest: &Manifest,
-    attributes: &Attributes,
-    purposes: &Purposes,
-) -> Identities {
+pub(super) fn read(mut fields: Fields<'_>, known: Known<'_>, purposes: &Purposes) -> Identities {
     let place = fields.place;
     let mut identities = Identities {
         certificates: cards::read(&mut fields),
+        sources: sources::read(&mut fields, known),
         ..Identities::default()
     };
     let mut persons = Persons::default();
-    for (principal, mut entry) in fields.tables("identity") {
-        let well_named = check_principal(place, &principal);
-        read_certificates(&mut entry, &principal, &mut identities);
-        let duties = persons.duties(&mut entry, &principal);
-        let identity = read_identity(&principal, &mut entry, manifest, attributes, purposes);
-        let identity = identity.map(|identity| Identity { duties, ..identity });
+    for (name, mut entry) in fields.tables("identity") {
+        let well_named = check_record(place, &name);
+        if !name.text.ends_with(ALL_BELOW) {
+            read_certificates(&mut entry, &name, &mut identities);
+        }
+        let duties = match name.text.ends_with(ALL_BELOW) {
+            true => nobodys_alone(&mut entry),
+            false => persons.duties(&mut entry, &name),
+        };
+        let origins = Origins {
+            known,
+            sources: &identities.sources,
+            record: name.text,
+        };
+        let record = read_record(&name, &mut entry, &origins, purposes, duties);
         entry.done();
-        if let Some(identity) = identity.filter(|_| well_named) {
-            let site = place.source.site(principal.span());
-            identities.sites.insert(principal.text.to_owned(), site);
-            identities
-                .by_principal
-                .insert(principal.text.to_owned(), Arc::new(identity));
+        if well_named {
+            identities.records.insert(name.text.to_owned(), record);
         }
     }
     fields.done();
     identities
 }
 
-fn read_identity(
-    principal: &Text<'_>,
+fn read_record(
+    name: &Text<'_>,
     fields: &mut Fields<'_>,
-    manifest: &Manifest,
-    attributes: &Attributes,
+    origins: &Origins<'_>,
     purposes: &Purposes,
-) -> Option<Identity> {
-    let place = fields.place;
+    duties: Vec<Duty>,
+) -> Record {
     fields.optional_text("about");
-    let tenant = fields
-        .text("tenant")
-        .filter(|tenant| check_tenant(place, tenant, manifest, Hint::default()));
-    let needs = attributes.needs.iter().map(String::as_str);
-    let clearance = fields
-        .text("clearance")
-        .and_then(|text| place.label(&text, needs));
-    let assurance = fields
-        .text("assurance")
-        .and_then(|text| read_assurance(place, &text));
+    let tenants = origins.tenants(fields);
+    let clearance = origins.clearance(fields);
+    let assurance = origins.assurance(fields);
+    let nationality = origins.nationality(fields);
     let granted = granted_purposes(fields, purposes);
     let default = default_purpose(fields, &granted);
-    Some(Identity {
-        principal: principal.text.to_owned(),
-        // An identity without a usable tenant still exists, so that its roles are not reported too.
-        tenant: tenant.map(|text| text.text.to_owned()).unwrap_or_default(),
-        clearance: clearance.unwrap_or_else(Label::unclassified),
-        assurance: assurance.unwrap_or(Assurance::Aal1),
+    let most = Identity {
+        record: name.text.to_owned(),
+        tenant: String::new(),
+        clearance: clearance.most.unwrap_or_else(Label::unclassified),
+        assurance: assurance.most.unwrap_or(Assurance::Aal1),
+        nationality: nationality.most.unwrap_or(Nationality::Unknown),
         purposes: granted
             .into_iter()
             .map(|text| text.text.to_owned())
             .collect(),
         default_purpose: default.unwrap_or_default(),
-        duties: Vec::new(),
+        duties,
         roles: Vec::new(),
-    })
+    };
+    let home = |tenant: String| {
+        let most = most.clone();
+        (tenant.clone(), Arc::new(Identity { tenant, ..most }))
+    };
+    Record {
+        // A record without a usable tenant still exists, so that its roles are not reported too.
+        homes: tenants
+            .most
+            .unwrap_or_else(|| vec![String::new()])
+            .into_iter()
+            .map(home)
+            .collect(),
+        drawn: Drawn {
+            tenant: tenants.source,
+            clearance: clearance.source,
+            assurance: assurance.source,
+            nationality: nationality.source,
+        },
+        site: fields.place.source.site(name.span()),
+    }
+}
+
+/// Duties, persons and certificates belong to one principal.
+fn nobodys_alone(fields: &mut Fields<'_>) -> Vec<Duty> {
+    for key in ["duties", "person", "san_uri", "san_dns", "sha256"] {
+        if fields.has(key) {
+            let message =
+                format!("`{key}` belongs to one principal, and this record speaks of many");
+            let hint = "give whoever is meant a record of their own";
+            fields
+                .place
+                .problems
+                .report(&fields.site(key), Severity::Error, message, hint);
+        }
+    }
+    fields.ask(["duties", "person", "san_uri", "san_dns", "sha256"]);
+    Vec::new()
 }
 
 /// The granted purposes: registered, and not forbidden.
@@ -168,8 +205,25 @@ fn read_certificates(fields: &mut Fields<'_>, principal: &Text<'_>, identities: 
     }
 }
 
+/// Whether the name of a record is a principal, or the beginning of many; if not, says so.
+fn check_record(place: Place<'_>, name: &Text<'_>) -> bool {
+    let Some(stem) = name.text.strip_suffix(ALL_BELOW) else {
+        return check_principal(place, name);
+    };
+    let message = if stem.starts_with("svc:") {
+        "each service has a record of its own"
+    } else if !stem.ends_with([':', '/']) || !is_principal(&format!("{stem}x")) {
+        "`*` stands for everybody below a namespace, an issuer or a path"
+    } else {
+        return true;
+    };
+    let hint = "write it after `:` or `/`, as in `oidc:agency:*`";
+    place.error(name.span(), message, hint);
+    false
+}
+
 /// Whether a principal has a namespace and plain characters; if not, says so.
-fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
+pub(super) fn check_principal(place: Place<'_>, principal: &Text<'_>) -> bool {
     let name = principal.text;
     if is_principal(name) {
         return true;
@@ -210,7 +264,7 @@ fn principal_meant(principal: &Text<'_>) -> Hint {
     }
 }
 
-fn read_assurance(place: Place<'_>, text: &Text<'_>) -> Option<Assurance> {
+pub(super) fn read_assurance(place: Place<'_>, text: &Text<'_>) -> Option<Assurance> {
     let assurance = text.text.parse().ok();
     if assurance.is_none() {
         let message = format!("unknown assurance `{}`", text.text);

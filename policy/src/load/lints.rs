@@ -25,6 +25,7 @@ use crate::{
     label::Label,
     pattern,
     problem::{Problems, Severity},
+    records::Record,
     rule::{Action, Effect, Rule},
     snapshot::TenantRules,
     subject::{EVERYONE, Identity, SUSPENDED},
@@ -46,15 +47,15 @@ pub(super) fn check(draft: &Draft, tenants: &BTreeMap<String, TenantRules>, prob
     for rule in draft.rules.iter().filter(|rule| !rule.is_deny()) {
         lints.idle(rule);
     }
-    for identity in draft.records.identities.by_principal.values() {
-        lints.forgotten(identity);
+    for record in draft.records.identities.records.values() {
+        lints.forgotten(record);
     }
 }
 
 struct Lints<'a> {
     draft: &'a Draft,
     tenants: &'a BTreeMap<String, TenantRules>,
-    /// By tenant and principal.
+    /// By tenant and record.
     identities: BTreeMap<(&'a str, &'a str), &'a Identity>,
     /// Every registered `model/…` and `tool/…`.
     objects: Vec<String>,
@@ -67,9 +68,9 @@ impl<'a> Lints<'a> {
         tenants: &'a BTreeMap<String, TenantRules>,
         problems: &'a Problems,
     ) -> Self {
-        let identities = draft.records.identities.by_principal.values();
+        let identities = draft.records.identities.all();
         let keyed = |identity: &'a Arc<Identity>| {
-            let key = (identity.tenant.as_str(), identity.principal.as_str());
+            let key = (identity.tenant.as_str(), identity.record.as_str());
             (key, identity.as_ref())
         };
         let attributes = &draft.records.attributes;
@@ -254,9 +255,12 @@ impl<'a> Lints<'a> {
 
     /// Warns of somebody to whom no allow row gives anything, where that looks like an oversight: a role
     /// that gives nothing, or none of those that do in a tenant that has some. Whoever is suspended, does
-    /// duty for the gateway, or is
-    /// alone in a tenant without rows, is so on purpose.
-    fn forgotten(&self, identity: &Identity) {
+    /// duty for the gateway, or is alone in a tenant without rows, is so on purpose; whose tenant comes
+    /// from a source may be at home where the rules are.
+    fn forgotten(&self, record: &Record) {
+        let Some(identity) = record.home().and_then(|home| record.homes.get(home)) else {
+            return;
+        };
         let suspended = identity.roles.iter().any(|role| role == SUSPENDED);
         if suspended || !identity.duties.is_empty() {
             return;
@@ -272,26 +276,25 @@ impl<'a> Lints<'a> {
         if rows.iter().any(|rule| holds(&rule.role)) {
             return;
         }
-        let (principal, tenant) = (&identity.principal, &identity.tenant);
+        let (name, tenant) = (&identity.record, &identity.tenant);
         let roles: BTreeSet<&str> = rows.iter().map(|rule| rule.role.as_str()).collect();
         let roles: Vec<&str> = roles.into_iter().collect();
         let (message, hint) = match (identity.roles.is_empty(), roles.is_empty()) {
             (true, true) => return,
             (true, false) => (
-                format!("`{principal}` holds no role, and so no rule of `{tenant}` is about it"),
+                format!("`{name}` holds no role, and so no rule of `{tenant}` is about it"),
                 format!("give it one in roles.csv: {}", roles.join(", ")),
             ),
             (false, _) => (
                 format!(
-                    "`{principal}` holds {}, to which no rule gives anything",
+                    "`{name}` holds {}, to which no rule gives anything",
                     identity.roles.join(", ")
                 ),
                 "write a rule for the role, or remove it".into(),
             ),
         };
-        if let Some(site) = self.draft.records.identities.sites.get(principal) {
-            self.problems.report(site, Severity::Warning, message, hint);
-        }
+        self.problems
+            .report(&record.site, Severity::Warning, message, hint);
     }
 
     /// Those to whom a row speaks.

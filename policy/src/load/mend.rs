@@ -181,8 +181,8 @@ pub(super) fn label<'n>(text: &Text<'_>, needs: impl IntoIterator<Item = &'n str
     }
 }
 
-/// "add `key = …`". Never a fix for a date: somebody has to choose how long a thing lasts. What the fix writes grants nothing, or is a
-/// [`PLACEHOLDER`] that the loader refuses until it is filled in.
+/// "add `key = …`". Never a fix for a date: somebody has to choose how long a thing lasts. What the
+/// fix writes grants nothing, or is a [`PLACEHOLDER`] that the loader refuses until it is filled in.
 pub(super) fn missing(fields: &Fields<'_>, key: &str, example: &str) -> Hint {
     let safe = SAFE.iter().find(|(safe, _)| *safe == key);
     let value = safe.map_or(example, |(_, value)| value);

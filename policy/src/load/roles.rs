@@ -24,7 +24,7 @@ use crate::{
     hint::{Hint, nearest, plain},
     pattern,
     problem::Problems,
-    records::{Identities, Manifest},
+    records::{Identities, Manifest, Record},
     subject::{EVERYONE, NAMESPACES, SUSPENDED},
 };
 
@@ -77,15 +77,13 @@ pub(super) fn read(
         }
     }
     let mut roles = Roles::default();
-    for identity in identities
-        .by_principal
-        .values_mut()
-        .filter_map(Arc::get_mut)
-    {
+    let homes = identities.records.values_mut();
+    let homes = homes.flat_map(|record| record.homes.values_mut());
+    for identity in homes.filter_map(Arc::get_mut) {
         let Some(graph) = graphs.get(&identity.tenant) else {
             continue;
         };
-        identity.roles = reachable(graph, &identity.principal).into_iter().collect();
+        identity.roles = reachable(graph, &identity.record).into_iter().collect();
         for role in &identity.roles {
             roles
                 .held
@@ -124,7 +122,7 @@ impl Reader<'_> {
     /// Adds one link, if it is sound.
     fn link(&mut self, [_, member, role, tenant]: &[Text<'_>; 4]) {
         let place = self.place;
-        let principals = &self.identities.by_principal;
+        let principals = &self.identities.records;
         if member.text.starts_with("role:") && principals.contains_key(role.text) {
             let message = format!("`{}` and `{}` are swapped", member.text, role.text);
             place.error(member.span(), message, place.swap(member, role));
@@ -171,16 +169,17 @@ impl Reader<'_> {
         let [_, member, _] = row.cells.as_slice() else {
             return Hint::default();
         };
-        match self.identities.by_principal.get(member.text) {
-            Some(identity) => Hint::insert(row.span.end, format!(", {}", identity.tenant)),
+        let record = self.identities.records.get(member.text);
+        match record.and_then(Record::home) {
+            Some(home) => Hint::insert(row.span.end, format!(", {home}")),
             None => Hint::default(),
         }
     }
 
     /// The only tenant in which a principal can hold a role, if that is what is meant.
     fn home(&self, member: &Text<'_>, tenant: &Text<'_>) -> Hint {
-        let identity = self.identities.by_principal.get(member.text);
-        let Some(home) = identity.map(|identity| identity.tenant.as_str()) else {
+        let record = self.identities.records.get(member.text);
+        let Some(home) = record.and_then(Record::home) else {
             return Hint::default();
         };
         let inside = self
@@ -205,24 +204,29 @@ impl Reader<'_> {
         if name.starts_with("role:") {
             return check_role(self.place, member);
         }
-        let principals = &self.identities.by_principal;
-        let Some(identity) = principals.get(name) else {
+        let principals = &self.identities.records;
+        let Some(record) = principals.get(name) else {
             return self.place.check_known(
                 "principal",
                 member,
                 principals.keys().map(String::as_str),
             );
         };
-        let comparable = tenant.filter(|_| !identity.tenant.is_empty());
-        let belongs = comparable.is_none_or(|tenant| tenant.text == identity.tenant);
+        let whole = |tenant: &&Text<'_>| !tenant.text.is_empty();
+        let comparable = tenant.filter(whole).filter(|_| record.home() != Some(""));
+        let belongs = comparable.is_none_or(|tenant| record.homes.contains_key(tenant.text));
         if let Some(tenant) = comparable.filter(|_| !belongs) {
-            let message = format!(
-                "`{name}` belongs to tenant `{}`, so it cannot hold a role here",
-                identity.tenant
-            );
-            let hint = self
-                .home(member, tenant)
-                .or(format!("write `{}` in `dom`", identity.tenant));
+            let (message, hint) = match record.home() {
+                Some(home) => (
+                    format!("`{name}` belongs to tenant `{home}`, so it cannot hold a role here"),
+                    format!("write `{home}` in `dom`"),
+                ),
+                None => (
+                    format!("no source puts `{name}` into tenant `{}`", tenant.text),
+                    "write one that its source may name".into(),
+                ),
+            };
+            let hint = self.home(member, tenant).or(hint);
             self.place.error(member.span(), message, hint);
         }
         belongs

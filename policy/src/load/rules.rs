@@ -74,8 +74,7 @@ impl<'a> Known<'a> {
             purposes,
             roles,
             tenants: identities
-                .by_principal
-                .values()
+                .all()
                 .map(|identity| identity.tenant.as_str())
                 .collect(),
             objects: models.chain(tools).collect(),

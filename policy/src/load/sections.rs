@@ -1,6 +1,6 @@
 //! Sorts rows into sections: one per tenant that has a principal, and action.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     label::Label,
@@ -12,10 +12,7 @@ use crate::{
 
 /// The rows about each tenant, by action; sections numbered from 1 in the order of iteration.
 pub(super) fn sort(identities: &Identities, rules: &[Rule]) -> BTreeMap<String, TenantRules> {
-    let names = identities
-        .by_principal
-        .values()
-        .map(|identity| identity.tenant.clone());
+    let names = identities.all().map(|identity| identity.tenant.clone());
     let mut tenants: BTreeMap<String, TenantRules> =
         names.map(|name| (name, TenantRules::default())).collect();
     for (row, rule) in rules.iter().enumerate() {
@@ -54,11 +51,9 @@ fn place(entry: &mut TenantRules, tenant: &str, row: usize, rule: &Rule) {
 /// Asks every section once, with a request made to fit its first row, so that a matcher that cannot
 /// run refuses the bundle and not a request.
 pub(super) fn dry_run(policy: &Policy, problems: &Problems) {
-    for identity in policy.identities.by_principal.values() {
-        let (Some(subject), Some(tenant)) = (
-            policy.subject(&identity.principal),
-            policy.tenants.get(&identity.tenant),
-        ) else {
+    for identity in policy.identities.all() {
+        let subject = policy.subject_of(&identity.record, Arc::clone(identity));
+        let Some(tenant) = policy.tenants.get(&identity.tenant) else {
             continue;
         };
         for (action, section) in &tenant.sections {

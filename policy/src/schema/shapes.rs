@@ -221,8 +221,10 @@ struct Authority {
 #[derive(JsonSchema)]
 #[schemars(title = "identities.toml", deny_unknown_fields)]
 struct Identities {
-    /// Principals, by namespace and name.
-    identity: Option<BTreeMap<Principal, Identity>>,
+    /// Principals, by namespace and name; a name that ends with `*` speaks of all below it.
+    identity: Option<BTreeMap<RecordName, Identity>>,
+    /// Who says what a record does not state.
+    source: Option<BTreeMap<Word, Source>>,
     /// Which certificates on cards stand for people.
     card: Option<BTreeMap<Word, Card>>,
     /// Which SPIFFE ids stand for workloads.
@@ -236,11 +238,13 @@ struct Identity {
     /// Who that is, for people.
     about: Option<Text>,
     /// The one tenant to which it belongs.
-    tenant: TenantName,
+    tenant: TenantOf,
     /// The highest label whose data it may handle.
-    clearance: Label,
+    clearance: ClearanceOf,
     /// The best assurance that a session of it may have; the authenticator may lower it.
-    assurance: Assurance,
+    assurance: AssuranceOf,
+    /// The country to which data with a release mark must be released. Default: the clearance alone decides.
+    nationality: Option<NationalityOf>,
     /// The purposes that it may select.
     #[schemars(length(min = 1))]
     purposes: Vec<Word>,
@@ -259,6 +263,98 @@ struct Identity {
     san_dns: Option<Vec<Text>>,
     /// SHA-256 of certificates that stand for it.
     sha256: Option<Vec<Sha256>>,
+}
+
+/// A tenant, or who says which it is.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum TenantOf {
+    Stated(TenantName),
+    From(TenantFrom),
+}
+
+/// A tenant that a source names.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct TenantFrom {
+    /// The source.
+    source: Word,
+    /// The tenants that it may name; for claims they must be here. Default: all that its file names.
+    #[schemars(length(min = 1))]
+    one_of: Option<Vec<TenantName>>,
+}
+
+/// A label, or who says which it is.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ClearanceOf {
+    Stated(Label),
+    From(ClearanceFrom),
+}
+
+/// A clearance that a source gives.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ClearanceFrom {
+    /// The source.
+    source: Word,
+    /// How much of it is believed; for claims it must be here. Default: all of it.
+    at_most: Option<Label>,
+}
+
+/// An assurance, or who says which it is.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum AssuranceOf {
+    Stated(Assurance),
+    From(AssuranceFrom),
+}
+
+/// An assurance that a source gives.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct AssuranceFrom {
+    /// The source.
+    source: Word,
+    /// How much of it is believed; for claims it must be here. Default: all of it.
+    at_most: Option<Assurance>,
+}
+
+/// A country, or who says which it is.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum NationalityOf {
+    Stated(Country),
+    From(NationalityFrom),
+}
+
+/// A nationality that a source gives.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NationalityFrom {
+    /// The source.
+    source: Word,
+}
+
+/// A file of the bundle, or the claims of tokens.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("oneOf" = [
+    { "required": ["file", "expires"], "not": { "anyOf": [{ "required": ["issuer"] }, { "required": ["claims"] }] } },
+    { "required": ["issuer", "claims"], "not": { "anyOf": [{ "required": ["file"] }, { "required": ["expires"] }] } },
+]))]
+struct Source {
+    /// What it is, for people.
+    about: Option<Text>,
+    /// A file in sources/: a heading `principal, clearance, …`, then a row for each principal.
+    #[schemars(extend("examples" = ["hr.csv"]))]
+    file: Option<Text>,
+    /// Last day on which the file is believed.
+    expires: Option<LastDay>,
+    /// Whose tokens bear the claims, as in `oidc:ISSUER:…`.
+    issuer: Option<Word>,
+    /// The claim that says an attribute.
+    #[schemars(length(min = 1))]
+    claims: Option<BTreeMap<AttributeName, Text>>,
 }
 
 /// A duty for the gateway itself.
@@ -345,6 +441,8 @@ struct Request {
     zone: Word,
     /// The session's assurance. Default: the best that the identity may have.
     aal: Option<Assurance>,
+    /// Claims of the token with which the principal comes.
+    claims: Option<BTreeMap<String, Text>>,
     /// The moment. Default: the file's.
     at: Option<Moment>,
 }
@@ -459,6 +557,19 @@ text!(
     /// A namespace and a name.
     Principal, r"^(svc|oidc|piv|dod|spiffe):[A-Za-z0-9._/:@+-]{1,124}$",
     "examples": ["svc:benefits-app", "piv:demo:7c1d5e"], "maxLength": 128
+);
+text!(
+    /// A principal, or the beginning of many: a namespace and a name that ends with `:*` or `/*`.
+    RecordName, r"^((svc|oidc|piv|dod|spiffe):[A-Za-z0-9._/:@+-]{1,124}|(oidc|piv|dod|spiffe):([A-Za-z0-9._/:@+-]{0,122}[:/])?\*)$",
+    "examples": ["svc:benefits-app", "oidc:agency:*"], "maxLength": 128
+);
+text!(
+    /// What a source may say.
+    AttributeName, r"^(tenant|clearance|assurance|nationality)$", "examples": ["clearance"]
+);
+text!(
+    /// Three capital letters (ISO 3166-1).
+    Country, r"^[A-Z]{3}$", "examples": ["USA"]
 );
 text!(
     /// 64 lower-case hexadecimal digits.

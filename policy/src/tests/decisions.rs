@@ -20,7 +20,9 @@ fn the_strictest_profile_of_all_matching_rows_holds() {
         let bundle = Bundle::small().rules(&rows);
         assert_eq!(answer(&bundle), "permit R-2 strict");
         let policy = bundle.policy();
-        let subject = policy.subject("svc:app").expect("the application");
+        let subject = policy
+            .subject("svc:app", &Evidence::at(NOW))
+            .expect("the application");
         let permit = policy
             .authorize(&subject, &chat("a", &Label::unclassified()))
             .expect("a permit");
@@ -69,7 +71,7 @@ fn a_session_never_gains_assurance() {
     let data = Label::unclassified();
     let with = |cap| {
         let subject = policy
-            .subject("svc:app")
+            .subject("svc:app", &Evidence::at(NOW))
             .expect("the application")
             .with_assurance(cap);
         (
@@ -147,7 +149,9 @@ fn a_raised_label_with_an_unregistered_tag_is_above_every_clearance() {
 #[test]
 fn the_subject_carries_what_the_bundle_says() {
     let policy = Bundle::small().policy();
-    let subject = policy.subject("svc:app").expect("the application");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("the application");
     assert_eq!(
         (subject.principal(), subject.tenant()),
         ("svc:app", "t/o/m")
@@ -161,7 +165,10 @@ fn the_subject_carries_what_the_bundle_says() {
         (2, "p.one")
     );
     assert_eq!(subject.roles(), ["role:app"]);
-    assert!(policy.subject("svc:nobody").is_none() && policy.subject("").is_none());
+    assert!(
+        policy.subject("svc:nobody", &Evidence::at(NOW)).is_none()
+            && policy.subject("", &Evidence::at(NOW)).is_none()
+    );
 }
 
 #[test]

@@ -22,7 +22,9 @@ fn ask<'a>(model: &'a str, data: &'a Label) -> Ask<'a> {
 #[test]
 fn the_benefits_application_gets_the_general_model_under_the_standard_profile() {
     let (policy, data) = (demo(), Label::of(Level::Cui));
-    let subject = policy.subject("svc:benefits-app").expect("the application");
+    let subject = policy
+        .subject("svc:benefits-app", &Evidence::at(NOW))
+        .expect("the application");
     let permit = policy
         .authorize(&subject, &ask("llama-3.3-70b", &data))
         .expect("a permit");
@@ -88,7 +90,9 @@ fn a_model_may_be_seen_and_not_used_or_not_even_seen() {
 fn the_model_list_is_what_a_subject_may_see() {
     let policy = demo();
     let visible = |principal: &str| -> Vec<&str> {
-        let subject = policy.subject(principal).expect("a principal");
+        let subject = policy
+            .subject(principal, &Evidence::at(NOW))
+            .expect("a principal");
         policy
             .models()
             .filter(|model| policy.visible(&subject, model))
@@ -180,7 +184,7 @@ fn labels_stop_at_clearance_zone_and_model() {
 fn military_use_rests_on_a_named_authority() {
     let (policy, data) = (demo(), Label::of(Level::S));
     let subject = policy
-        .subject("svc:logistics-planner")
+        .subject("svc:logistics-planner", &Evidence::at(NOW))
         .expect("the planner");
     let ask = Ask {
         zone: "closednet",
@@ -194,7 +198,7 @@ fn military_use_rests_on_a_named_authority() {
 fn a_tool_is_allowed_in_its_window_only() {
     let (policy, data) = (demo(), Label::unclassified());
     let subject = policy
-        .subject("svc:logistics-planner")
+        .subject("svc:logistics-planner", &Evidence::at(NOW))
         .expect("the planner");
     let at = |at| {
         let object = Object::Tool("parts-order");

@@ -59,7 +59,7 @@ fn a_subject_has_the_duties_of_its_record() {
         .policy();
     let duties = |principal: &str| {
         policy
-            .subject(principal)
+            .subject(principal, &Evidence::at(NOW))
             .expect("a principal")
             .duties()
             .to_vec()

@@ -34,7 +34,9 @@ fn told(explanation: &Explanation) -> Vec<String> {
 #[test]
 fn a_denial_shows_every_check_and_the_nearest_rows_first() {
     let (policy, data) = (demo(), Label::unclassified());
-    let subject = policy.subject("svc:benefits-app").expect("a principal");
+    let subject = policy
+        .subject("svc:benefits-app", &Evidence::at(NOW))
+        .expect("a principal");
     let ask = Ask {
         zone: "demo",
         ..chat("llama-4-maverick", &data)
@@ -66,7 +68,9 @@ fn a_denial_shows_every_check_and_the_nearest_rows_first() {
 #[test]
 fn obstacles_behind_the_first_are_shown_too() {
     let (policy, data) = (demo(), Label::of(Level::S));
-    let subject = policy.subject("svc:suspended-app").expect("a principal");
+    let subject = policy
+        .subject("svc:suspended-app", &Evidence::at(NOW))
+        .expect("a principal");
     let ask = Ask {
         zone: "demo",
         purpose: Some("no.such"),
@@ -113,7 +117,9 @@ fn an_authority_that_has_run_out_is_cited() {
     let (running, lapsed) = (ends("2026-11-23"), ends("2026-11-22"));
     let ask = chat("a", &data);
     assert_eq!(verdict(&running, "svc:app", &ask), "permit R-1 mild");
-    let subject = lapsed.subject("svc:app").expect("a principal");
+    let subject = lapsed
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("a principal");
     let refused = lapsed
         .authorize(&subject, &ask)
         .expect_err("it has run out");
@@ -128,7 +134,9 @@ fn an_authority_that_has_run_out_is_cited() {
 fn an_explanation_of_a_permit_has_no_refused_check_and_shows_the_rows_that_grant() {
     let policy = Bundle::small().policy();
     let data = Label::of(Level::Cui);
-    let subject = policy.subject("svc:app").expect("a principal");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("a principal");
     let explanation = policy.explain(&subject, &chat("a", &data));
     assert!(explanation.answer.is_ok());
     assert!(
@@ -142,7 +150,9 @@ fn an_explanation_of_a_permit_has_no_refused_check_and_shows_the_rows_that_grant
         (section.rows, section.matched.len(), section.missed.len()),
         (2, 1, 1)
     );
-    let other = policy.subject("svc:other").expect("a principal");
+    let other = policy
+        .subject("svc:other", &Evidence::at(NOW))
+        .expect("a principal");
     let hidden = policy.explain(&other, &chat("a", &data));
     assert_eq!(summary(hidden.answer), "hidden");
 }
@@ -151,7 +161,9 @@ fn an_explanation_of_a_permit_has_no_refused_check_and_shows_the_rows_that_grant
 fn a_tenant_without_rules_has_no_section() {
     let policy = Bundle::small().with("baseline/rules.csv", "").policy();
     let data = Label::unclassified();
-    let subject = policy.subject("svc:app").expect("a principal");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("a principal");
     let ask = Ask {
         object: Object::Tool("saw"),
         action: Action::Tool,

@@ -186,7 +186,7 @@ fn ask(policy: &Policy, wish: &Wish) -> Said {
         .parse()
         .expect("an assurance level");
     let subject = policy
-        .subject(wish.principal)
+        .subject(wish.principal, &Evidence::at(NOW))
         .expect("a principal")
         .with_assurance(cap);
     let ask = Ask {

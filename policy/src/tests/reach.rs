@@ -36,7 +36,9 @@ fn told(reach: &[Reach]) -> Vec<String> {
 fn the_demo_application_reaches_what_the_demo_shows() {
     let policy = Policy::load(&demo_dir()).expect("it loads").policy;
     let reach = |principal: &str| {
-        let subject = policy.subject(principal).expect("a principal");
+        let subject = policy
+            .subject(principal, &Evidence::at(NOW))
+            .expect("a principal");
         told(&policy.reach(&subject, NOW))
     };
     assert_eq!(
@@ -70,7 +72,9 @@ fn a_deny_row_that_cuts_in_below_the_ceiling_is_named() {
     let rules = "p, R-1, role:app, t/o/m, model/a, chat, p.*, CUI, net, aal1, *, mild, allow\n\
                  p, R-2, role:app, t/o/m, *, *, p.two, CUI, *, aal1, *, -, deny\n";
     let policy = Bundle::small().rules(rules).policy();
-    let subject = policy.subject("svc:app").expect("a principal");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("a principal");
     assert_eq!(
         told(&policy.reach(&subject, NOW)),
         [
@@ -113,7 +117,7 @@ proptest! {
         let Ok(Loaded { policy, .. }) = Bundle::small().rules(&text).load() else {
             return Ok(()); // two rows alike
         };
-        let subject = policy.subject("svc:app").expect("a principal");
+        let subject = policy.subject("svc:app", &Evidence::at(NOW)).expect("a principal");
         let reach = policy.reach(&subject, NOW);
         let data = Label::parse(label).expect("a label");
         for object in [Object::Model("a"), Object::Model("b"), Object::Tool("saw")] {

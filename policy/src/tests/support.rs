@@ -126,7 +126,9 @@ pub(crate) fn chat<'a>(model: &'a str, data: &'a Label) -> Ask<'a> {
 
 /// What a policy says to `svc:app`, in short: the rule that permits, or the reason for the refusal.
 pub(crate) fn verdict(policy: &Policy, principal: &str, ask: &Ask<'_>) -> String {
-    let subject = policy.subject(principal).expect("a known principal");
+    let subject = policy
+        .subject(principal, &Evidence::at(NOW))
+        .expect("a known principal");
     summary(policy.authorize(&subject, ask))
 }
 

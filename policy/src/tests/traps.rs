@@ -115,12 +115,14 @@ fn matched_under(model: &str) -> Result<Vec<usize>, UndecidedReason> {
     let template = Template::parse(model).expect("five definitions");
     let rows: Vec<_> = policy.rules.iter().filter(|rule| !rule.is_deny()).collect();
     let links = ["svc:app"].map(|principal| RoleLink {
-        principal,
+        record: principal,
         role: "role:app",
         tenant: "t/o/m",
     });
     let matcher = Matcher::build(&template, [rows], links).map_err(|_| UndecidedReason::Engine)?;
-    let subject = policy.subject("svc:app").expect("the application");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("the application");
     let facts = Facts {
         subject: &subject,
         object: "model/a".into(),
@@ -198,7 +200,12 @@ fn trap_12_no_principal_is_spelled_like_a_role() {
         found.contains("identities.toml:7:11: error: `role:app` is spelled like a role"),
         "{found}"
     );
-    assert!(Bundle::small().policy().subject("role:app").is_none());
+    assert!(
+        Bundle::small()
+            .policy()
+            .subject("role:app", &Evidence::at(NOW))
+            .is_none()
+    );
 }
 
 #[test]
@@ -231,7 +238,9 @@ fn trap_14_a_revoked_grant_is_gone_with_the_next_snapshot() {
         "a request keeps the snapshot it began with"
     );
 
-    let stale = before.subject("svc:app").expect("the application");
+    let stale = before
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("the application");
     assert!(!after.visible(&stale, "a"));
     let asked = after.authorize(&stale, &chat("a", &Label::unclassified()));
     assert_eq!(summary(asked), "undecided stale_subject");
@@ -304,7 +313,9 @@ fn trap_19_a_deny_row_inside_a_section_denies() {
 fn trap_20_an_empty_section_is_never_asked() {
     let policy = Bundle::small().with("baseline/rules.csv", "").policy();
     let data = Label::unclassified();
-    let subject = policy.subject("svc:app").expect("the application");
+    let subject = policy
+        .subject("svc:app", &Evidence::at(NOW))
+        .expect("the application");
     let embed = Ask {
         action: Action::Embed,
         ..chat("a", &data)

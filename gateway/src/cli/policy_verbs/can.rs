@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
-use policy::{Action, Label, Policy, Reach, Subject};
+use policy::{Action, Label, Nationality, Policy, Reach, Subject};
 use serde_json::{Value, json};
 
 use super::{Circumstances, Common};
@@ -70,29 +70,46 @@ pub(crate) fn can(options: &CanOptions) -> ExitCode {
         .obj
         .as_deref()
         .map_or(Ok(()), |object| check_object(&policy, object));
-    let subject = known.and_then(|()| options.circumstances.subject(&policy, &options.sub));
-    let subject = match subject {
-        Ok(subject) => subject,
+    let subjects = known.and_then(|()| asked_about(&policy, options));
+    let subjects = match subjects {
+        Ok(subjects) => subjects,
         Err(code) => return code,
     };
+    let mut any = false;
+    for subject in &subjects {
+        any |= show(&policy, subject, options);
+    }
+    found(any)
+}
+
+/// Whom the command names: somebody, or everybody below `oidc:agency:*`, who may be in several tenants.
+fn asked_about(policy: &Policy, options: &CanOptions) -> Result<Vec<Subject>, ExitCode> {
+    let (name, circumstances) = (&options.sub, &options.circumstances);
+    let everybody = policy
+        .principals()
+        .any(|known| known == name && known.ends_with('*'));
+    if !everybody {
+        return Ok(vec![circumstances.subject(policy, name)?]);
+    }
+    let most = policy.at_most(name, circumstances.at()).into_iter();
+    Ok(most.map(|subject| circumstances.capped(subject)).collect())
+}
+
+/// Prints what one subject may do; whether it is anything.
+fn show(policy: &Policy, subject: &Subject, options: &CanOptions) -> bool {
+    let object = options.obj.as_deref();
     let reach = reach(
-        &policy,
-        &subject,
+        policy,
+        subject,
         &options.circumstances,
         &options.wish,
-        options.obj.as_deref(),
+        object,
     );
     match options.common.output {
         Output::Human => {
-            println!(
-                "{} of {}: clearance {}, {}",
-                subject.principal(),
-                subject.tenant(),
-                subject.clearance(),
-                subject.assurance()
-            );
+            println!("{}", heading(subject));
             print!("{}", table(&reach));
-            for model in barred(&policy, &subject, &reach, options) {
+            for model in barred(policy, subject, &reach, options) {
                 println!(
                     "  sees model/{model}, and may not do this with it: `policy explain` says why"
                 );
@@ -103,7 +120,26 @@ pub(crate) fn can(options: &CanOptions) -> ExitCode {
             json!({ "principal": subject.principal(), "may": rows_json(&reach) })
         ),
     }
-    found(!reach.is_empty())
+    !reach.is_empty()
+}
+
+/// `svc:app of a/b/c: clearance CUI, aal2`.
+fn heading(subject: &Subject) -> String {
+    let nationality = match subject.nationality() {
+        Nationality::NotAsked => String::new(),
+        nationality => format!(", nationality {nationality}"),
+    };
+    let most = match subject.principal().ends_with('*') {
+        true => "at most ",
+        false => "",
+    };
+    format!(
+        "{} of {}: {most}clearance {}, {}{nationality}",
+        subject.principal(),
+        subject.tenant(),
+        subject.clearance(),
+        subject.assurance()
+    )
 }
 
 pub(crate) fn who(options: &WhoOptions) -> ExitCode {
@@ -116,10 +152,9 @@ pub(crate) fn who(options: &WhoOptions) -> ExitCode {
     }
     let mut any = false;
     let mut rows = Vec::new();
-    for principal in policy.principals() {
-        let Ok(subject) = options.circumstances.subject(&policy, principal) else {
-            continue; // the bundle itself has just named it
-        };
+    for subject in policy.everybody(options.circumstances.at()) {
+        let subject = options.circumstances.capped(subject);
+        let principal = subject.principal();
         let wish = &options.wish;
         let object = Some(options.obj.as_str());
         let reach = reach(&policy, &subject, &options.circumstances, wish, object);

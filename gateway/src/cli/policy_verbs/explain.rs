@@ -85,23 +85,37 @@ pub(crate) fn run(options: &Options) -> ExitCode {
         Ok(policy) => policy,
         Err(code) => return code,
     };
-    let question = match (&options.entry, &options.log) {
-        (Some(id), Some(log)) => entry::question(&policy, id, log),
-        _ => asked(options, &policy),
+    let claims = &options.circumstances.claims;
+    let questions = match (&options.entry, &options.log) {
+        (Some(id), Some(log)) => entry::questions(&policy, id, log, claims),
+        _ => asked(options, &policy).map(|question| (question, None)),
     };
-    let question = match question {
-        Ok(question) => question,
+    let (question, user) = match questions {
+        Ok(questions) => questions,
         Err(code) => return code,
     };
-    let ask = question.ask();
-    let explanation = policy.explain(&question.subject, &ask);
+    let explain = |question: &Question| policy.explain(&question.subject, &question.ask());
+    let explanation = explain(&question);
+    let user = user.map(|user| (explain(&user), user));
     match options.common.output {
-        Output::Human => print!("{}", human(options, &policy, &question, &explanation)),
-        Output::Json => println!("{}", as_json(&policy, &question, &explanation)),
+        Output::Human => {
+            print!("{}", human(options, &policy, &question, &explanation));
+            if let Some((explanation, user)) = &user {
+                print!("\n{}", human(options, &policy, user, explanation));
+            }
+        }
+        Output::Json => {
+            let mut json = as_json(&policy, &question, &explanation);
+            if let (Value::Object(json), Some((explanation, user))) = (&mut json, &user) {
+                json.insert("user".into(), as_json(&policy, user, explanation));
+            }
+            println!("{json}");
+        }
     }
-    match explanation.answer {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(1),
+    let permitted = |explanation: &Explanation| explanation.answer.is_ok();
+    match permitted(&explanation) && user.is_none_or(|(explanation, _)| permitted(&explanation)) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
     }
 }
 

@@ -6,65 +6,73 @@ use std::process::ExitCode;
 
 use audit::entry::StoredEntry;
 use audit::{CredentialKind, Entry, Op, RequestId};
-use policy::{Action, Assurance, Label, Policy, UnixTime};
+use policy::{Action, Assurance, Label, Policy, Subject, UnixTime};
 
 use super::{Question, Target};
 
-/// The request with this id, as the log tells of it.
+/// The request with this id, as the log tells of it; and, from a front end, the user's side of it, which
+/// must be permitted too.
 ///
 /// # Errors
 /// The exit code, once it has been told why there is no question.
-pub(super) fn question(policy: &Policy, id: &str, log: &Path) -> Result<Question, ExitCode> {
-    let failed = |why: String| {
+pub(super) fn questions(
+    policy: &Policy,
+    id: &str,
+    log: &Path,
+    claims: &[(String, String)],
+) -> Result<(Question, Option<Question>), ExitCode> {
+    let asked = RequestId::parse(id)
+        .ok_or_else(|| format!("`{id}` is not a request id: it is a UUID"))
+        .and_then(|request| Asked::of(&find(log, &request)?));
+    let questions = asked.and_then(|asked| {
+        let (cap, proof) = match asked.credential {
+            CredentialKind::ApiKey => (Assurance::Aal2, "an API key"),
+            _ => (Assurance::Aal3, "a certificate or token"),
+        };
+        let changed = match asked.digest.get(..12) {
+            Some(short) if asked.digest != policy.digest() => {
+                format!("; it was decided under another bundle, {short}")
+            }
+            _ => String::new(),
+        };
+        let note = format!("entry {id}, proved by {proof}{changed}");
+        let side = |principal: &str, cap, note| -> Result<Question, String> {
+            let subject = super::super::with_claims(policy, principal, asked.at, claims);
+            let subject = subject.ok_or_else(|| {
+                format!("`{principal}` asked, of whom the bundle does not know enough any more")
+            })?;
+            Ok(asked.by(subject.with_assurance(cap), note))
+        };
+        let application = side(&asked.principal, cap, note)?;
+        let user = asked.user.as_deref().map(|user| {
+            let note = format!(
+                "the user for whom `{}` asked, proved by a token",
+                asked.principal
+            );
+            side(user, Assurance::Aal3, note)
+        });
+        Ok((application, user.transpose()?))
+    });
+    questions.map_err(|why| {
         eprintln!("error: {why}");
         ExitCode::from(2)
-    };
-    let request = RequestId::parse(id)
-        .ok_or_else(|| failed(format!("`{id}` is not a request id: it is a UUID")))?;
-    let stored = find(log, &request).map_err(failed)?;
-    let asked = Asked::of(&stored).map_err(failed)?;
-    let subject = policy.subject(&asked.principal).ok_or_else(|| {
-        failed(format!(
-            "`{}` asked, whom the bundle does not know any more",
-            asked.principal
-        ))
-    })?;
-    let (cap, proof) = match asked.credential {
-        CredentialKind::ApiKey => (Assurance::Aal2, "an API key"),
-        _ => (Assurance::Aal3, "a certificate or token"),
-    };
-    let at = i64::try_from(stored.ts / 1_000_000_000).unwrap_or(i64::MAX);
-    let then = asked.digest.filter(|digest| digest != policy.digest());
-    let changed = match then {
-        Some(digest) => format!(
-            "; it was decided under another bundle, {}",
-            digest.get(..12).unwrap_or(&digest)
-        ),
-        None => String::new(),
-    };
-    Ok(Question {
-        subject: subject.with_assurance(cap),
-        target: Target::Model(asked.model),
-        action: asked.action,
-        purpose: asked.purpose,
-        data: asked.label,
-        zone: asked.zone,
-        at: UnixTime(at),
-        note: Some(format!("entry {id}, proved by {proof}{changed}")),
     })
 }
 
 /// What an entry says of a request.
 struct Asked {
     principal: String,
+    /// For whom a front end asked.
+    user: Option<String>,
     credential: CredentialKind,
     model: String,
     action: Action,
     purpose: Option<String>,
     label: Label,
     zone: String,
-    /// Of the bundle that decided it.
-    digest: Option<String>,
+    /// Of the bundle that decided it; empty if none did.
+    digest: String,
+    at: UnixTime,
 }
 
 impl Asked {
@@ -104,14 +112,32 @@ impl Asked {
         let label = label.map(audit::Name::as_str).unwrap_or("U");
         Ok(Self {
             principal: who.principal.to_string(),
+            user: who.on_behalf_of.as_ref().map(ToString::to_string),
             credential: who.credential,
             model: model.ok_or_else(|| missing("model"))?.to_string(),
             action: action(op).ok_or_else(|| "no action belongs to this endpoint".to_owned())?,
             purpose: purpose.map(ToString::to_string),
             label: label.parse().map_err(|e| format!("its label: {e}"))?,
             zone: src.listener.to_string(),
-            digest: policy.map(|policy| policy.digest.to_string()),
+            digest: policy
+                .map(|policy| policy.digest.to_string())
+                .unwrap_or_default(),
+            at: UnixTime(i64::try_from(stored.ts / 1_000_000_000).unwrap_or(i64::MAX)),
         })
+    }
+
+    /// The question, asked by one side.
+    fn by(&self, subject: Subject, note: String) -> Question {
+        Question {
+            subject,
+            target: Target::Model(self.model.clone()),
+            action: self.action,
+            purpose: self.purpose.clone(),
+            data: self.label.clone(),
+            zone: self.zone.clone(),
+            at: self.at,
+            note: Some(note),
+        }
     }
 }
 
