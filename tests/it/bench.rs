@@ -1,31 +1,10 @@
 //! `make bench` as a smoke test: every cell is measured for a moment and printed. No figure is judged here.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use tests::repository;
 
-/// The gateway's executable beside the bench, built if this test runs alone.
-fn built_gateway() -> std::path::PathBuf {
-    let gateway = Path::new(env!("CARGO_BIN_EXE_bench")).with_file_name("portcullis");
-    if !gateway.exists() {
-        let build = [
-            "build",
-            "--quiet",
-            "--package",
-            "gateway",
-            "--bin",
-            "portcullis",
-        ];
-        let built = Command::new(env!("CARGO"))
-            .args(build)
-            .current_dir(repository())
-            .status();
-        assert!(built.unwrap().success(), "the gateway can be built");
-    }
-    gateway
-}
+use crate::executable::built_gateway;
 
 #[test]
 fn the_bench_measures_every_cell() {

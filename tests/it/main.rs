@@ -17,6 +17,7 @@ mod certificates;
 mod connections;
 mod denied;
 mod edges;
+mod executable;
 mod front;
 mod guard_fails;
 mod kept;

@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use http::{HeaderName, HeaderValue, Method};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tests::AuditLog;
 use tests::client::Reply;
 use tests::gateway_under_test::{CHAT, TestGatewayBuilder, question};
 use tests::{FakeLlama, TestGateway};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
+
+use crate::executable::built_gateway;
 
 /// A folder of keys and tokens.
 struct Minted {
@@ -155,6 +158,59 @@ async fn good_tokens_stand_for_their_subjects() {
         cluster["who"]["principal"],
         "oidc:cluster:system:serviceaccount:benefits:web"
     );
+}
+
+/// Sends a question whose data the caller marks as `CUI`.
+async fn marked(gateway: &TestGateway, token: &str) -> Reply {
+    let client = gateway.client();
+    let body = question("hello").to_string();
+    let mut request = client.request(Method::POST, CHAT, Some(token), &body);
+    let headers = request.headers_mut();
+    headers.insert("x-portcullis-label", HeaderValue::from_static("CUI"));
+    gateway.send(&client, request).await
+}
+
+/// Everybody of the agency has one record, and their tokens say to which tenant they belong and what they are
+/// cleared for, within its bounds.
+#[tokio::test]
+async fn claims_say_who_somebody_is_within_the_bounds_of_the_record() {
+    let minted = Minted::new();
+    let gateway = minted
+        .gateway()
+        .file("policies/identities.toml", |text| {
+            text.push_str(
+                "\n[source.idp]\nissuer = \"agency\"\n\
+                 claims = { tenant = \"office\", clearance = \"clearance\" }\n\
+                 [identity.\"oidc:agency:*\"]\n\
+                 tenant = { source = \"idp\", one_of = [\"demo/benefits/web\"] }\n\
+                 clearance = { source = \"idp\", at_most = \"CUI:PRVCY\" }\n\
+                 assurance = \"aal2\"\npurposes = [\"benefits.draft\"]\n",
+            );
+        })
+        .file("policies/tenants/demo-benefits/roles.csv", |text| {
+            text.push_str("g, oidc:agency:*, role:benefits-app, demo/benefits/web\n");
+        })
+        .start()
+        .await;
+    let mut entries = Vec::new();
+    for (name, status) in [
+        ("anna", 200),
+        ("anna_uncleared", 403),
+        ("anna_elsewhere", 401),
+        ("anna_of_cluster", 401),
+    ] {
+        let reply = marked(&gateway, &minted.tokens[name]).await;
+        assert_eq!(reply.status(), status, "{name}: {}", reply.text());
+        entries.push(reply.header("x-request-id").to_owned());
+    }
+    let log = gateway.stop().await;
+    log.check();
+    let served = &log.about(&entries[0])[0];
+    assert_eq!(served["who"]["principal"], "oidc:agency:anna");
+    assert_eq!(served["who"]["tenant"], "demo/benefits/web");
+    let refused = &log.about(&entries[1])[0];
+    assert_eq!(refused["who"]["principal"], "oidc:agency:anna");
+    assert_eq!(refused["reason"], "label_above_clearance", "{refused}");
 }
 
 #[tokio::test]
@@ -306,11 +362,91 @@ async fn a_front_end_asks_for_its_user_and_both_are_recorded_and_must_be_permitt
     let hidden = reply.header("x-request-id").to_owned();
     let log = gateway.stop().await;
     log.check();
-    for id in [served, hidden] {
-        let who = &log.about(&id)[0]["who"];
+    for id in [&served, &hidden] {
+        let who = &log.about(id)[0]["who"];
         assert_eq!(who["principal"], front);
         assert_eq!(who["on_behalf_of"], "oidc:chat:alice");
     }
+    // Both sides of the first request under the policies as they are now: the user's is over.
+    let (explained, permitted) = explain(&log, &served);
+    assert!(!permitted, "{explained}");
+    let [application, user] = explained.split("\n\nhidden").collect::<Vec<_>>()[..] else {
+        panic!("not two sides: {explained}");
+    };
+    assert!(application.starts_with("permit by CO-201"), "{explained}");
+    assert!(
+        application.contains("svc:contracts-app of demo/contracts/office"),
+        "{explained}"
+    );
+    assert!(
+        application.contains("it was decided under another bundle"),
+        "{explained}"
+    );
+    assert!(
+        user.contains("the user for whom `svc:contracts-app` asked"),
+        "{explained}"
+    );
+    assert!(
+        user.contains("oidc:chat:alice of demo/contracts/office"),
+        "{explained}"
+    );
+}
+
+/// What `policy explain` says to a recorded request, and whether it would be permitted.
+fn explain(log: &AuditLog, request: &str) -> (String, bool) {
+    let output = Command::new(built_gateway())
+        .args(["policy", "explain", "--entry", request])
+        .arg("--log")
+        .arg(&log.dir)
+        .arg("--dir")
+        .arg(log.policies())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code().is_some_and(|code| code < 2),
+        "{complaints}"
+    );
+    (said, output.status.success())
+}
+
+#[tokio::test]
+async fn a_recorded_request_is_explained_as_it_was_decided() {
+    let gateway = TestGateway::new().start().await;
+    let ask = async |principal: &str, model: &str| {
+        let body = serde_json::json!({ "model": model, "messages": [{ "role": "user", "content": "hello" }] });
+        let reply = gateway
+            .post(Some(gateway.key(principal)), CHAT, &body.to_string())
+            .await;
+        (reply.status(), reply.header("x-request-id").to_owned())
+    };
+    let permitted = ask("svc:benefits-app", "llama-3.3-70b").await;
+    let denied = ask("svc:benefits-app", "llama-4-maverick").await;
+    let hidden = ask("svc:audit-probe", "llama-3.3-70b").await;
+    assert_eq!([permitted.0, denied.0, hidden.0], [200, 403, 404]);
+    let log = gateway.stop().await;
+    let begins = |id: &str, with: &str| {
+        let (said, _) = explain(&log, id);
+        assert!(said.starts_with(with), "not {with}: {said}");
+        assert!(
+            said.contains(&format!("entry {id}, proved by an API key\n")),
+            "{said}"
+        );
+    };
+    begins(&permitted.1, "permit by BA-101");
+    begins(&denied.1, "deny: ");
+    begins(&hidden.1, "hidden: ");
+    let unknown = "00000000-0000-7000-8000-000000000000";
+    let output = Command::new(built_gateway())
+        .args(["policy", "explain", "--entry", unknown, "--log"])
+        .arg(&log.dir)
+        .arg("--dir")
+        .arg(log.policies())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has no such request"));
 }
 
 #[tokio::test]

@@ -92,6 +92,11 @@ def main(folder, now):
         "good_odd_subject": token(sub="auth0|42 %"),
         "good_at_jwt": token(headers={"typ": "at+jwt"}),
         "rotated": token(new, kid="r2"),
+        # Claims that say who somebody is.
+        "anna": token(sub="anna", office="demo/benefits/web", clearance="CUI//SP-PRVCY"),
+        "anna_uncleared": token(sub="anna", office="demo/benefits/web"),
+        "anna_elsewhere": token(sub="anna", office="demo/logistics/plans", clearance="CUI//SP-PRVCY"),
+        "anna_of_cluster": token(iss=CLUSTER, sub="anna", office="demo/benefits/web", clearance="CUI//SP-PRVCY"),
         # Every classic forgery.
         "alg_none": forged({"alg": "none", "typ": "JWT"}),
         "alg_none_signed": forged({"alg": "None", "kid": "r1"}, b"x"),

@@ -43,6 +43,11 @@ impl AuditLog {
         &self.certs
     }
 
+    /// The policies under which it was written, as they were at the end.
+    pub fn policies(&self) -> PathBuf {
+        self.certs.with_file_name("policies")
+    }
+
     /// The key that verifies its checkpoints.
     pub fn verify_key(&self) -> String {
         let vkey = std::fs::read_to_string(self.dir.with_extension("vkey")).unwrap();
