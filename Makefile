@@ -51,6 +51,10 @@ bench-guardrails: $(RUNTIME) ## Measure the detectors and the classifier alone, 
 	cargo run --release --quiet -p guardrails --example scan_speed -- - $(abspath $(RUNTIME)) \
 	  "$$(sha256sum $(RUNTIME) | cut -d' ' -f1)" models
 
+.PHONY: bench-policy
+bench-policy: ## Measure a decision beside casbin's plain `enforce` and Cedar, on the same rules
+	cargo run --release --quiet --manifest-path policy/bench/Cargo.toml --target-dir target/policy-bench -- $(BENCH_ARGS)
+
 .PHONY: soak
 soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 100,000 crash histories
 	@scripts/install-go.sh

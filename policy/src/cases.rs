@@ -244,17 +244,23 @@ impl Policy {
 
     /// Puts a row in the place of another that speaks about the same tenants and actions.
     fn replace(&mut self, nth: usize, rule: Rule) {
+        let Some(place) = self.rules.get_mut(nth) else {
+            return;
+        };
+        let about = rule.tenant.clone();
+        *place = rule;
         for (tenant, rules) in &mut self.tenants {
-            if pattern::under(tenant, &rule.tenant) {
-                rules.granting.retain(|row| *row != nth);
-                if rule.shows_models(tenant) {
-                    rules.granting.push(nth);
-                    rules.granting.sort_unstable();
+            if pattern::under(tenant, &about) {
+                rules.granting.clear();
+                let sections = rules.sections.values().flat_map(|section| &section.rows);
+                let rows: BTreeSet<usize> = sections.copied().collect();
+                for row in rows {
+                    if let Some(rule) = self.rules.get(row).filter(|rule| rule.shows_models(tenant))
+                    {
+                        rules.grant(row, rule);
+                    }
                 }
             }
-        }
-        if let Some(place) = self.rules.get_mut(nth) {
-            *place = rule;
         }
         self.cache = Cache::default();
     }

@@ -5,7 +5,8 @@
 //!            Hidden     native refusals, each can only say no         casbin + typed table
 //! ```
 //!
-//! A section holds every row that speaks about one tenant and one action; it is compiled at load.
+//! A section holds every row that speaks about one tenant and one action; it is compiled at load, in parts
+//! by the objects that its rows name. Casbin is asked about the parts that cover the object.
 //! Casbin and the typed comparison of [`Rule::matches`] must agree on every row: if they do not, one
 //! of them is wrong about who may do what, and the answer is a fault, not a guess.
 
@@ -16,10 +17,11 @@ use crate::{
         Ask, Denied, DenyReason, Object, Permit, Refused, Target, Undecided, UndecidedReason,
     },
     label::Label,
+    matcher::Deadline,
     pattern,
     records::{Authority, Purpose},
     rule::{Action, Column, Effect, Facts, Rule, RuleRef},
-    snapshot::{Policy, Section},
+    snapshot::{Part, Policy, Section},
     subject::{SUSPENDED, Subject},
     time::UnixTime,
 };
@@ -115,10 +117,12 @@ impl Policy {
     /// The first allow row that lets the subject see the model.
     pub(crate) fn showing_row(&self, subject: &Subject, model: &str) -> Option<&RuleRef> {
         let object = Object::Model(model).to_string();
-        let granting = &self.tenants.get(subject.tenant())?.granting;
-        let rules = granting.iter().filter_map(|row| self.rules.get(*row));
-        let mut showing = rules.filter(|rule| rule.concerns(subject, &object));
-        Some(&showing.next()?.reference)
+        let granting = self.tenants.get(subject.tenant())?.granting.iter();
+        let covering = granting.filter(|(objects, _)| pattern::one_of(&object, objects));
+        let roles = covering.flat_map(|(_, roles)| roles);
+        let shown = roles.filter(|(role, _)| subject.holds(role));
+        let first = shown.map(|(_, row)| *row).min()?;
+        Some(&self.rules.get(first)?.reference)
     }
 
     /// A subject made by another snapshot carries attributes that may have been taken away.
@@ -298,9 +302,7 @@ impl Policy {
             .filter(|(_, rule)| rule.matches(facts))
             .map(|(nth, _)| nth)
             .collect();
-        let agreed =
-            self.is_mutant || self.matcher.matched(section.number, rows.len(), facts)? == typed;
-        if !agreed {
+        if !self.is_mutant && self.by_casbin(section, facts)? != typed {
             return Err(Undecided {
                 reason: UndecidedReason::Disagreement,
                 detail: format!(
@@ -311,6 +313,21 @@ impl Policy {
         }
         let matched = typed.iter().filter_map(|nth| rows.get(*nth).copied());
         Ok(matched.collect())
+    }
+
+    /// The rows of a section that match by casbin, which is asked about the parts that cover the object.
+    fn by_casbin(&self, section: &Section, facts: &Facts<'_>) -> Result<Vec<usize>, Undecided> {
+        let deadline = Deadline::from_now();
+        let mut matched = Vec::new();
+        let covering = |part: &&Part| pattern::one_of(&facts.object, &part.objects);
+        for part in section.parts.iter().filter(covering) {
+            let found = self
+                .matcher
+                .matched(part.number, part.rows.len(), facts, deadline)?;
+            matched.extend(found.into_iter().filter_map(|nth| part.rows.get(nth)));
+        }
+        matched.sort_unstable();
+        Ok(matched)
     }
 
     /// The matching allow rows and the strictest profile that they name; the first row on a tie.

@@ -346,6 +346,8 @@ pub enum UndecidedReason {
     Panicked,
     /// The matching engine returned an error.
     Engine,
+    /// The matching engine took too long.
+    Slow,
     /// The matching engine did not look at every row.
     Incomplete,
     /// The matching engine reports a row that does not match by our own comparison.
@@ -363,6 +365,7 @@ impl UndecidedReason {
         match self {
             Self::Panicked => "panicked",
             Self::Engine => "engine",
+            Self::Slow => "slow",
             Self::Incomplete => "incomplete",
             Self::Disagreement => "disagreement",
             Self::StaleSubject => "stale_subject",

@@ -25,7 +25,8 @@
 //!   can only refuse.
 //! - Being unable to decide is [`Refused::Undecided`]: an engine error, a panic, a disagreement. It
 //!   never becomes a permit and never looks like a denial.
-//! - No I/O after loading, no clock, no async; one lock, the decision cache's, held for a look-up.
+//! - No I/O after loading, no async; one lock, the decision cache's, held for a look-up. The moment comes
+//!   with the request; the only clock read is the one that stops an engine that does not answer.
 //!
 //! What it cannot do: it believes the labels that it is given (finding markings in text is the
 //! guardrails' work), and it decides one request without memory of earlier ones.

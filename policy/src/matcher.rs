@@ -15,7 +15,8 @@
 //! evaluation is synchronous: nothing else runs on the thread between the reset and the take.
 //!
 //! Invariants: an answer covers every row of the section (counted), in row order; a panic inside
-//! casbin becomes [`UndecidedReason::Panicked`]; the enforcer is never changed after building.
+//! casbin becomes [`UndecidedReason::Panicked`], an answer that takes longer than [`DECISION_MAX`]
+//! [`UndecidedReason::Slow`]; the enforcer is never changed after building.
 
 use std::{
     cell::RefCell,
@@ -23,6 +24,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use casbin::{
@@ -89,19 +91,21 @@ impl Matcher {
     /// The positions of the rows that match, in row order, in a section of `rows` rows.
     ///
     /// # Errors
-    /// [`Undecided`] when casbin fails, panics or skips a row.
+    /// [`Undecided`] when casbin fails, panics, skips a row, or has not answered at the deadline; a single
+    /// comparison is not interrupted, and its answer comes too late.
     pub(crate) fn matched(
         &self,
         section: usize,
         rows: usize,
         facts: &Facts<'_>,
+        deadline: Deadline,
     ) -> Result<Vec<usize>, Undecided> {
         if rows == 0 {
             return Ok(Vec::new());
         }
         let request = request(facts);
         let context = EnforceContext::new(&section.to_string());
-        RECORDING.set(Recording::default());
+        RECORDING.set(Recording::until(deadline));
         // The verdict inside is casbin's own and is dropped: only the recording counts.
         let run = || {
             self.enforcer
@@ -115,6 +119,11 @@ impl Matcher {
                 UndecidedReason::Panicked,
                 section,
                 "casbin panicked",
+            )),
+            Ok(_) if recording.late || deadline.has_passed() => Err(undecided(
+                UndecidedReason::Slow,
+                section,
+                "casbin took too long",
             )),
             Ok(Err(error)) => Err(undecided(
                 UndecidedReason::Engine,
@@ -194,13 +203,43 @@ fn request(facts: &Facts<'_>) -> Vec<String> {
     ]
 }
 
+/// Until when a decision must have been reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(Instant);
+
+impl Deadline {
+    /// As long as a decision may take, from now.
+    pub(crate) fn from_now() -> Self {
+        Self(Instant::now() + DECISION_MAX)
+    }
+
+    fn has_passed(self) -> bool {
+        Instant::now() > self.0
+    }
+}
+
+/// A section of the largest size takes some 4 ms; what takes so much longer is not busy but broken.
+const DECISION_MAX: Duration = Duration::from_secs(1);
+
 /// What the effector saw of one evaluation.
 #[derive(Default)]
 struct Recording {
+    deadline: Option<Deadline>,
+    /// The deadline passed between two rows.
+    late: bool,
     evaluated: usize,
     matched: Vec<usize>,
     /// Casbin reported a deny, which a section without an effect column cannot have.
     odd: bool,
+}
+
+impl Recording {
+    fn until(deadline: Deadline) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..Self::default()
+        }
+    }
 }
 
 thread_local! {
@@ -229,8 +268,9 @@ impl EffectorStream for Recorder {
                 EffectKind::Indeterminate => {}
             }
             recording.evaluated += 1;
-        });
-        false
+            recording.late = recording.deadline.is_some_and(Deadline::has_passed);
+            recording.late
+        })
     }
 }
 

@@ -58,15 +58,37 @@ pub struct Loaded {
 #[derive(Debug, Default)]
 pub(crate) struct TenantRules {
     pub(crate) sections: BTreeMap<Action, Section>,
-    /// Positions of the allow rows about models, for visibility.
-    pub(crate) granting: Vec<usize>,
+    /// By the pattern of their objects, the roles to which allow rows show models, each with the first
+    /// such row: what decides on visibility.
+    pub(crate) granting: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
-/// The rows about one tenant and action: a numbered section of the matcher.
+impl TenantRules {
+    /// Notes that an allow row shows the models that it names.
+    pub(crate) fn grant(&mut self, row: usize, rule: &Rule) {
+        let roles = self.granting.entry(rule.objects.clone()).or_default();
+        let first = roles.entry(rule.role.clone()).or_insert(row);
+        *first = row.min(*first);
+    }
+}
+
+/// The rows about one tenant and action.
 #[derive(Debug, Default)]
 pub(crate) struct Section {
     pub(crate) number: usize,
     /// Positions in [`Policy::rules`], ascending, never empty.
+    pub(crate) rows: Vec<usize>,
+    /// The same rows by the pattern of their objects.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The rows of a section whose objects have one pattern: what the matcher compiles under a number, and
+/// is asked about the objects that the pattern covers.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) number: usize,
+    pub(crate) objects: String,
+    /// Positions in [`Section::rows`], ascending, never empty.
     pub(crate) rows: Vec<usize>,
 }
 

@@ -32,8 +32,9 @@ use crate::{
 };
 
 /// Warns of everything that the module names.
-pub(super) fn check(draft: &Draft, tenants: &BTreeMap<String, TenantRules>, problems: &Problems) {
-    let lints = Lints::new(draft, tenants, problems);
+pub(super) fn check(draft: &Draft, tenants: &BTreeMap<String, TenantRules>) -> Problems {
+    let problems = Problems::default();
+    let lints = Lints::new(draft, tenants, &problems);
     let mut seen = BTreeSet::new();
     for section in tenants.values().flat_map(|tenant| tenant.sections.values()) {
         if section.rows.len() > SECTION_ROWS_WARN {
@@ -50,6 +51,7 @@ pub(super) fn check(draft: &Draft, tenants: &BTreeMap<String, TenantRules>, prob
     for record in draft.records.identities.records.values() {
         lints.forgotten(record);
     }
+    problems
 }
 
 struct Lints<'a> {

@@ -1,13 +1,17 @@
-//! Sorts rows into sections: one per tenant that has a principal, and action.
+//! Sorts rows into sections: one per tenant that has a principal, and action; each in parts by object.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     label::Label,
+    matcher::Deadline,
     problem::Problems,
     records::Identities,
     rule::{Action, Facts, Rule},
-    snapshot::{Policy, TenantRules},
+    snapshot::{Part, Policy, TenantRules},
 };
 
 /// The rows about each tenant, by action; sections numbered from 1 in the order of iteration.
@@ -29,10 +33,34 @@ pub(super) fn sort(identities: &Identities, rules: &[Rule]) -> BTreeMap<String, 
     let sections = tenants
         .values_mut()
         .flat_map(|tenant| tenant.sections.values_mut());
+    let mut number = 0;
     for (nth, section) in sections.enumerate() {
         section.number = nth + 1;
+        section.parts = parts(&section.rows, rules);
+        for part in &mut section.parts {
+            number += 1;
+            part.number = number;
+        }
     }
     tenants
+}
+
+/// The rows of a section by the pattern of their objects, in the order of their first rows.
+fn parts(rows: &[usize], rules: &[Rule]) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    for (position, rule) in rows.iter().filter_map(|row| rules.get(*row)).enumerate() {
+        let nth = *known.entry(&rule.objects).or_insert(parts.len());
+        match parts.get_mut(nth) {
+            Some(part) => part.rows.push(position),
+            None => parts.push(Part {
+                number: 0,
+                objects: rule.objects.clone(),
+                rows: vec![position],
+            }),
+        }
+    }
+    parts
 }
 
 /// Adds a row to every section of the tenant about which it speaks.
@@ -44,20 +72,26 @@ fn place(entry: &mut TenantRules, tenant: &str, row: usize, rule: &Rule) {
         entry.sections.entry(action).or_default().rows.push(row);
     }
     if rule.shows_models(tenant) {
-        entry.granting.push(row);
+        entry.grant(row, rule);
     }
 }
 
-/// Asks every section once, with a request made to fit its first row, so that a matcher that cannot
-/// run refuses the bundle and not a request.
+/// Asks a part of every section once, with a request made to fit its first row, so that a matcher that
+/// cannot run refuses the bundle and not a request.
 pub(super) fn dry_run(policy: &Policy, problems: &Problems) {
+    let mut asked = BTreeSet::new();
     for identity in policy.identities.all() {
         let subject = policy.subject_of(&identity.record, Arc::clone(identity));
         let Some(tenant) = policy.tenants.get(&identity.tenant) else {
             continue;
         };
+        if !asked.insert(&identity.tenant) {
+            continue;
+        }
         for (action, section) in &tenant.sections {
-            let Some(first) = section.rows.first().and_then(|row| policy.rules.get(*row)) else {
+            // The first row of a section is the first of its first part.
+            let first = section.rows.first().and_then(|row| policy.rules.get(*row));
+            let (Some(first), Some(part)) = (first, section.parts.first()) else {
                 continue;
             };
             let data = Label::unclassified();
@@ -70,7 +104,11 @@ pub(super) fn dry_run(policy: &Policy, problems: &Problems) {
                 zone: &sample(&first.zones),
                 windows: sample(&first.windows),
             };
-            if let Err(fault) = policy.verdict(&facts) {
+            if let Err(fault) =
+                policy
+                    .matcher
+                    .matched(part.number, part.rows.len(), &facts, Deadline::from_now())
+            {
                 return problems.file("model.conf".into(), format!("dry run: {fault}"), None);
             }
         }

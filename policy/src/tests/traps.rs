@@ -3,11 +3,16 @@
 //! Where a trap is closed by the loader, the test shows the refusal; where it is closed by how casbin
 //! is asked, the test shows the right answer.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
 use casbin::{CoreApi, function_map::OperatorFunction};
 
 use super::support::*;
 use crate::{
-    matcher::{Matcher, RoleLink, Template},
+    matcher::{Deadline, Matcher, RoleLink, Template},
     rule::Facts,
     *,
 };
@@ -132,7 +137,9 @@ fn matched_under(model: &str) -> Result<Vec<usize>, UndecidedReason> {
         zone: "net",
         windows: String::new(),
     };
-    matcher.matched(1, 1, &facts).map_err(|fault| fault.reason)
+    matcher
+        .matched(1, 1, &facts, Deadline::from_now())
+        .map_err(|fault| fault.reason)
 }
 
 #[test]
@@ -330,8 +337,16 @@ fn trap_20_an_empty_section_is_never_asked() {
         zone: "",
         windows: String::new(),
     };
-    assert_eq!(policy.matcher.matched(999, 0, &facts), Ok(vec![]));
-    assert!(policy.matcher.matched(999, 1, &facts).is_err());
+    assert_eq!(
+        policy.matcher.matched(999, 0, &facts, Deadline::from_now()),
+        Ok(vec![])
+    );
+    assert!(
+        policy
+            .matcher
+            .matched(999, 1, &facts, Deadline::from_now())
+            .is_err()
+    );
 }
 
 #[test]
@@ -340,6 +355,33 @@ fn a_panic_inside_the_engine_is_a_fault_and_not_an_answer() {
     let panics = OperatorFunction::Arg2(|_, _| panic!("on purpose"));
     policy.matcher.enforcer_mut().add_function("one_of", panics);
     assert_eq!(answer(&policy), "undecided panicked");
+}
+
+/// Whatever the answer would have been: one comparison that takes too long, or many that take a little.
+#[test]
+fn an_engine_that_takes_too_long_is_a_fault_and_not_an_answer() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let one = OperatorFunction::Arg2(|_, _| {
+        std::thread::sleep(Duration::from_millis(1_100));
+        true.into()
+    });
+    let many = OperatorFunction::Arg2(|_, _| {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(20));
+        true.into()
+    });
+    let answer_of = |rows: usize, function| {
+        let row = |nth: usize| ALLOW.replace("R-1", &format!("R-{nth}"));
+        let rows: String = (1..=rows).map(row).collect();
+        let mut policy = Bundle::small().rules(&rows).policy();
+        let enforcer = policy.matcher.enforcer_mut();
+        enforcer.add_function("under", function);
+        answer(&policy)
+    };
+    assert_eq!(answer_of(1, one), "undecided slow");
+    assert_eq!(answer_of(200, many), "undecided slow");
+    let asked = ASKED.load(Ordering::Relaxed);
+    assert!((1..100).contains(&asked), "{asked} rows were asked");
 }
 
 #[test]
