@@ -1,26 +1,30 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics` for probes, and for people with a duty, `/policy` and `/reload`.
-//! Plain HTTP on loopback, never the port of model traffic.
+//! Plain HTTP on loopback or TLS, never the port of model traffic.
 //!
-//! Whoever asks for more than a probe shows a token of a trusted issuer, and the policy says what its subject's duties
-//! are. An API key opens nothing here: it stands for a service, and duties are people's.
+//! Whoever asks for more than a probe shows a token of a trusted issuer or a client certificate, and the policy says
+//! what duties they have. An API key opens nothing here: it stands for a service, and duties are people's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use policy::{Duty, UnixTime};
+use policy::{Duty, Evidence, Policy, UnixTime};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::Gateway;
-use crate::identity::TokenFault;
+use crate::identity::{TokenFault, Verified};
 use crate::problem::Problem;
 use crate::reload::Reloaded;
+
+mod connections;
+
+use connections::{Doors, Peer};
 
 /// A bound admin listener.
 pub struct Admin {
@@ -42,6 +46,7 @@ impl Admin {
 
     /// Serves until `stop` turns true.
     pub async fn run(self, gw: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+        let doors = Doors::new(self.socket, gw.clone());
         let router = Router::new()
             .route("/livez", get(|| async { "ok\n" }))
             .route("/readyz", get(readyz))
@@ -50,7 +55,7 @@ impl Admin {
             .route("/reload", post(reload))
             .with_state(gw);
         let stopped = async move { drop(stop.wait_for(|stop| *stop).await) };
-        if let Err(error) = axum::serve(self.socket, router)
+        if let Err(error) = axum::serve(doors, router.into_make_service_with_connect_info::<Peer>())
             .with_graceful_shutdown(stopped)
             .await
         {
@@ -88,16 +93,24 @@ async fn metrics(State(gw): State<Arc<Gateway>>) -> Response {
 }
 
 /// Which bundle is in force, since when, and what is wrong with the files that are not.
-async fn policy(State(gw): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    match on_duty(&gw, &headers, &Duty::ALL).await {
+async fn policy(
+    State(gw): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    match on_duty(&gw, &peer, &headers, &Duty::ALL).await {
         Ok(_) => json_response(StatusCode::OK, &status(&gw)),
         Err(refused) => refused.into_response(),
     }
 }
 
 /// Loads all files again, and says what came of it.
-async fn reload(State(gw): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
-    let who = match on_duty(&gw, &headers, &[Duty::Admin, Duty::Operator]).await {
+async fn reload(
+    State(gw): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let who = match on_duty(&gw, &peer, &headers, &[Duty::Admin, Duty::Operator]).await {
         Ok(who) => who,
         Err(refused) => return refused.into_response(),
     };
@@ -134,7 +147,7 @@ fn status(gw: &Gateway) -> Value {
 /// Why somebody is turned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
-    /// No token, or one that proves nothing.
+    /// Nothing shown, or nothing that proves who it is.
     Unknown,
     /// A person without the duty.
     NotOnDuty,
@@ -147,7 +160,7 @@ impl IntoResponse for Refused {
         let (status, sentence) = match self {
             Refused::Unknown => (
                 StatusCode::UNAUTHORIZED,
-                "show a token of a trusted issuer: 'Authorization: Bearer …'\n",
+                "show a token of a trusted issuer, 'Authorization: Bearer …', or a client certificate\n",
             ),
             Refused::NotOnDuty => (StatusCode::FORBIDDEN, "none of your duties allows this\n"),
             Refused::Undecided => (
@@ -167,41 +180,88 @@ impl IntoResponse for Refused {
 }
 
 /// The principal who asks, if it has one of these duties and is not suspended.
-async fn on_duty(gw: &Gateway, headers: &HeaderMap, duties: &[Duty]) -> Result<String, Refused> {
-    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (shown.next(), shown.next()) else {
-        return Err(Refused::Unknown);
+async fn on_duty(
+    gw: &Gateway,
+    peer: &Peer,
+    headers: &HeaderMap,
+    duties: &[Duty],
+) -> Result<String, Refused> {
+    let rules = gw.rules.load_full();
+    let policy = &rules.policy;
+    let at = UnixTime(gw.now().as_second());
+    let by_token = by_token(gw, peer, headers).await?;
+    let by_token = by_token.map(|token| (token.subject(policy, at), token.principal));
+    let by_certificate = by_certificate(gw, peer, policy)?;
+    let by_certificate =
+        by_certificate.map(|principal| (policy.subject(&principal, &Evidence::at(at)), principal));
+    let (subject, who) = match (by_token, by_certificate) {
+        (None, None) => return Err(Refused::Unknown),
+        (Some((_, one)), Some((_, other))) if one != other => {
+            tracing::warn!(one, other, "a token and a certificate of two were shown");
+            return Err(Refused::Unknown);
+        }
+        (Some(proved), _) | (None, Some(proved)) => proved,
     };
-    let value = value.to_str().map_err(|_| Refused::Unknown)?;
+    let subject = subject.ok_or(Refused::Unknown)?;
+    let allowed = subject.duties().iter().any(|duty| duties.contains(duty));
+    match allowed && !subject.is_suspended() {
+        true => Ok(who),
+        false => {
+            tracing::warn!(who, "has no duty that allows this");
+            Err(Refused::NotOnDuty)
+        }
+    }
+}
+
+/// Whom a token stands for, if one is shown.
+async fn by_token(
+    gw: &Gateway,
+    peer: &Peer,
+    headers: &HeaderMap,
+) -> Result<Option<Verified>, Refused> {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (shown.next(), shown.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().map_err(|_| Refused::Unknown)?,
+        (Some(_), Some(_)) => return Err(Refused::Unknown),
+    };
     let (scheme, token) = value.split_once(' ').ok_or(Refused::Unknown)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Refused::Unknown);
     }
     let checked = gw.issuers.check(token.trim(), gw.now()).await;
     let token = checked.map_err(|fault| {
-        tracing::warn!(
-            reason = fault.code(),
-            "somebody was turned away from the admin interface"
-        );
+        turned_away(peer, fault.code());
         match fault {
             TokenFault::Unavailable => Refused::Undecided,
             _ => Refused::Unknown,
         }
     })?;
-    if token.front_end_only {
+    match token.front_end_only {
+        true => Err(Refused::Unknown),
+        false => Ok(Some(token)),
+    }
+}
+
+/// Whom the client certificate stands for, if one is shown.
+fn by_certificate(gw: &Gateway, peer: &Peer, policy: &Policy) -> Result<Option<String>, Refused> {
+    let Some(shown) = &peer.certificate else {
+        return Ok(None);
+    };
+    if !gw.tls.still_holds(shown, gw.now().as_second()) {
+        turned_away(peer, "certificate_ended");
         return Err(Refused::Unknown);
     }
-    let rules = gw.rules.load();
-    let subject = token.subject(&rules.policy, UnixTime(gw.now().as_second()));
-    let subject = subject.ok_or(Refused::Unknown)?;
-    let allowed = subject.duties().iter().any(|duty| duties.contains(duty));
-    match allowed && !subject.is_suspended() {
-        true => Ok(token.principal),
-        false => {
-            tracing::warn!(who = token.principal, "has no duty that allows this");
-            Err(Refused::NotOnDuty)
-        }
-    }
+    let principal = policy.certificate_principal(&shown.certificate.facts());
+    principal.map(Some).map_err(|fault| {
+        turned_away(peer, fault.code());
+        Refused::Unknown
+    })
+}
+
+fn turned_away(peer: &Peer, reason: &str) {
+    let from = peer.address;
+    tracing::warn!(%from, reason, "somebody was turned away from the admin interface");
 }
 
 fn json_response(status: StatusCode, value: &Value) -> Response {

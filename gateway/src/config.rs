@@ -114,6 +114,8 @@ pub enum ClientCertificates {
 pub struct AdminConfig {
     /// Address to listen on.
     pub bind: SocketAddr,
+    /// Whether it speaks TLS, with the data listener's certificate and authorities.
+    pub tls: bool,
 }
 
 /// Who may ask.
@@ -385,13 +387,14 @@ fn admin(mut s: Section<'_>) -> Option<AdminConfig> {
     let written = s.string("bind").unwrap_or(default);
     let span = written.span.clone();
     let bind = address(s.source(), written);
-    if bind.is_some_and(|bind| !bind.ip().is_loopback()) {
-        let hint = "it speaks plain HTTP without a login: bind it to a loopback address";
+    let tls = s.flag("tls");
+    if !tls && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
+        let hint = "without TLS, bind it to a loopback address; or write `tls = true`";
         s.source()
             .report(span, "the admin port is not on loopback", Some(hint.into()));
     }
     s.finish();
-    bind.map(|bind| AdminConfig { bind })
+    bind.map(|bind| AdminConfig { bind, tls })
 }
 
 fn identity(mut s: Section<'_>) -> Option<IdentityConfig> {

@@ -1,4 +1,4 @@
-//! TLS for the data listener: certificates from files, client certificates checked against the configured CA and its
+//! TLS for the listeners: certificates from files, client certificates checked against the configured CA and its
 //! revocation lists, and all of it replaceable while connections are open.
 //!
 //! A connection outlives a handshake by hours. So what was checked then is checked again before a request: as soon as
@@ -32,6 +32,8 @@ pub struct Live {
 /// What one set of files makes.
 struct Settings {
     server: Arc<rustls::ServerConfig>,
+    /// For the admin listener: HTTP/1.1, and a client certificate is never required.
+    admin: Arc<rustls::ServerConfig>,
     /// `None` if no client certificate is asked for.
     verifier: Option<Verifier>,
 }
@@ -75,6 +77,11 @@ impl Live {
     /// For the next connection.
     pub fn server(&self) -> Arc<rustls::ServerConfig> {
         self.current.load().server.clone()
+    }
+
+    /// For the next connection of the admin listener.
+    pub fn admin(&self) -> Arc<rustls::ServerConfig> {
+        self.current.load().admin.clone()
     }
 
     /// What a client showed in a handshake that has just ended, at `now` in seconds since 1970.
@@ -124,7 +131,7 @@ pub fn files(config: &ListenerConfig) -> impl Iterator<Item = &Path> {
         .map(PathBuf::as_path)
 }
 
-/// The listener's TLS settings, TLS 1.2 and 1.3, offering HTTP/2 and HTTP/1.1.
+/// The settings that the files make.
 ///
 /// # Errors
 /// A certificate, key or CA that cannot be used.
@@ -136,7 +143,7 @@ fn settings(config: &ListenerConfig) -> Result<Settings, Vec<Problem>> {
             format!("holds no private key that can be read: {e}"),
         )
     });
-    let verifier = client_verifier(config);
+    let verifier = client_verifier(config, config.client_certificates);
     let (chain, key, verifier) = match (chain, key, verifier) {
         (Ok(chain), Ok(key), Ok(verifier)) => (chain, key, verifier),
         (chain, key, verifier) => {
@@ -146,30 +153,56 @@ fn settings(config: &ListenerConfig) -> Result<Settings, Vec<Problem>> {
                 .collect());
         }
     };
+    let optional = match config.client_certificates {
+        ClientCertificates::Required => client_verifier(config, ClientCertificates::Optional),
+        _ => Ok(verifier.clone()),
+    };
+    let optional = optional.map_err(|problem| vec![problem])?;
+    let serve = |verifier, protocols: &[&[u8]]| {
+        let (chain, key) = (chain.clone(), key.clone_key());
+        server(config, chain, key, verifier, protocols).map_err(|problem| vec![problem])
+    };
+    Ok(Settings {
+        server: serve(verifier.clone(), &[b"h2", b"http/1.1"])?,
+        admin: serve(optional, &[b"http/1.1"])?,
+        verifier,
+    })
+}
+
+/// TLS 1.2 and 1.3, offering these protocols.
+fn server(
+    config: &ListenerConfig,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    verifier: Option<Verifier>,
+    protocols: &[&[u8]],
+) -> Result<Arc<rustls::ServerConfig>, Problem> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|e| vec![Problem::about(&config.certificate, e.to_string())])?;
-    let builder = match verifier.clone() {
+        .map_err(|e| Problem::about(&config.certificate, e.to_string()))?;
+    let builder = match verifier {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
     };
     let mut tls = builder.with_single_cert(chain, key).map_err(|e| {
-        vec![Problem::about(
+        Problem::about(
             &config.certificate,
             format!("the certificate does not fit its key: {e}"),
-        )]
+        )
     })?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let server = Arc::new(tls);
-    Ok(Settings { server, verifier })
+    tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(Arc::new(tls))
 }
 
 type Verifier = Arc<dyn rustls::server::danger::ClientCertVerifier>;
 
-fn client_verifier(config: &ListenerConfig) -> Result<Option<Verifier>, Problem> {
+fn client_verifier(
+    config: &ListenerConfig,
+    wanted: ClientCertificates,
+) -> Result<Option<Verifier>, Problem> {
     let (ClientCertificates::Optional | ClientCertificates::Required, Some(file)) =
-        (config.client_certificates, &config.client_ca)
+        (wanted, &config.client_ca)
     else {
         return Ok(None);
     };
@@ -186,7 +219,7 @@ fn client_verifier(config: &ListenerConfig) -> Result<Option<Verifier>, Problem>
         lists if lists.is_empty() => builder,
         lists => builder.with_crls(lists).enforce_revocation_expiration(),
     };
-    let builder = match config.client_certificates {
+    let builder = match wanted {
         ClientCertificates::Required => builder,
         _ => builder.allow_unauthenticated(),
     };

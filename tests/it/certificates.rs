@@ -369,6 +369,92 @@ async fn cards_and_workloads_stand_for_their_principals_and_nothing_else_does() 
     }
 }
 
+/// Asks the admin listener over TLS, as whoever holds the certificate.
+async fn admin(
+    gateway: &TestGateway,
+    certificate: Option<&Path>,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+) -> Reply {
+    let files = certificate.map(|name| (name.with_extension("pem"), name.with_extension("key")));
+    let identity = files
+        .as_ref()
+        .map(|(chain, key)| (chain.as_path(), key.as_path()));
+    let client = gateway.admin_client(identity);
+    client.send(client.request(method, path, token, "")).await
+}
+
+#[tokio::test]
+async fn the_admin_interface_opens_to_a_card_on_duty() {
+    let authority = Authority::new();
+    let gateway = authority
+        .gateway()
+        .config(|text| {
+            *text = text.replace("[admin]\n", "[admin]\ntls = true\n");
+            // Of the data listener alone: probes have no card.
+            *text = text.replace("\"optional\"", "\"required\"");
+        })
+        .file("policies/identities.toml", |text| {
+            *text = text.replace(
+                "[identity.\"dod:1234567890\"]\n",
+                "[identity.\"dod:1234567890\"]\nduties = [\"auditor\"]\n",
+            );
+        })
+        .start()
+        .await;
+    let jane = authority.issue("dod", "jane", JANE, &authentication(AUTH), 30);
+    let john = JANE
+        .replace("1234567890", "0987654321")
+        .replace("JANE", "JOHN");
+    let john = authority.issue("dod", "john", &john, &authentication(AUTH), 30);
+    let uri = "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth\nbasicConstraints=CA:FALSE\n\
+               subjectAltName=URI:spiffe://agency.example/web\n";
+    let web = authority.issue("agency", "web", "/CN=web", uri, 30);
+    let get = Method::GET;
+    for (who, certificate, status) in [
+        ("a card of an auditor", Some(&jane), 200),
+        ("a card that stands for nobody", Some(&john), 401),
+        ("a workload without a duty", Some(&web), 403),
+        ("nothing", None, 401),
+    ] {
+        let certificate = certificate.map(PathBuf::as_path);
+        let reply = admin(&gateway, certificate, get.clone(), "/policy", None).await;
+        assert_eq!(reply.status(), status, "{who}: {}", reply.text());
+    }
+    // A probe shows nothing, and a key that comes with the card is no token.
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let reply = admin(&gateway, None, get.clone(), path, None).await;
+        assert_eq!(reply.status(), 200, "{path}");
+    }
+    let key = gateway.key("svc:benefits-app").to_owned();
+    let reply = admin(&gateway, Some(&jane), get.clone(), "/policy", Some(&key)).await;
+    assert_eq!(reply.status(), 401, "{}", reply.text());
+    // An auditor looks, and changes nothing.
+    let reply = admin(&gateway, Some(&jane), Method::POST, "/reload", None).await;
+    assert_eq!(reply.status(), 403, "{}", reply.text());
+    // No handshake with somebody whom nobody vouches for; nor without TLS.
+    let forged = authority.issue("impostor", "forged", JANE, &authentication(AUTH), 30);
+    let pem = (forged.with_extension("pem"), forged.with_extension("key"));
+    let client = gateway.admin_client(Some((&pem.0, &pem.1)));
+    assert!(
+        client
+            .is_turned_away(client.request(get.clone(), "/policy", None, ""))
+            .await
+    );
+    // A card that is revoked opens nothing as soon as the list is read.
+    authority.revoke("dod", "jane");
+    gateway.gateway().clone().reload().await;
+    let pem = (jane.with_extension("pem"), jane.with_extension("key"));
+    let client = gateway.admin_client(Some((&pem.0, &pem.1)));
+    assert!(
+        client
+            .is_turned_away(client.request(get, "/policy", None, ""))
+            .await
+    );
+    gateway.stop().await.check();
+}
+
 #[tokio::test]
 async fn a_revocation_ends_a_connection_that_is_open() {
     let authority = Authority::new();

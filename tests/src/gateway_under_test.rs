@@ -200,6 +200,11 @@ impl TestGateway {
         Client::new(self.running.addresses[0], &self.certs(), None)
     }
 
+    /// A client of the admin listener over TLS, that shows a certificate if it is given one and its key.
+    pub fn admin_client(&self, identity: Option<(&Path, &Path)>) -> Client {
+        Client::showing(self.admin(), &self.certs(), identity, false)
+    }
+
     /// The folder of certificates.
     pub fn certs(&self) -> PathBuf {
         self.folder.path().join("certs")

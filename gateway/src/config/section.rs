@@ -212,6 +212,16 @@ impl<'t> Section<'t> {
         found
     }
 
+    /// Yes or no; no if it is not there.
+    pub(super) fn flag(&mut self, key: &'static str) -> bool {
+        let found = self.scalar(key, "true or false", |value| match value {
+            DeValue::Boolean(flag) => Some(*flag),
+            DeValue::String(s) => s.parse().ok(), // the environment has only strings
+            _ => None,
+        });
+        found.is_some_and(|found| found.value)
+    }
+
     /// A path, relative to the folder of the file.
     pub(super) fn path_to(&mut self, key: &'static str) -> Option<Value<PathBuf>> {
         let source = self.source.clone();
