@@ -185,6 +185,7 @@ pub fn mint(
     wanted: Wanted,
     now: Timestamp,
 ) -> Result<(Record, String), Problem> {
+    let _alone = alone(config)?;
     if !config.hash_secret.exists() {
         let fresh = random::<SECRET_BYTES>().map_err(|e| Problem::about(&config.hash_secret, e))?;
         write_private(&config.hash_secret, &fresh)?;
@@ -213,6 +214,7 @@ pub fn list(config: &IdentityConfig) -> Result<Vec<Record>, Problem> {
 /// # Errors
 /// A file that cannot be read or written, or an id that it does not hold.
 pub fn revoke(config: &IdentityConfig, id: &str, now: Timestamp) -> Result<Record, Problem> {
+    let _alone = alone(config)?;
     let (_, mut file) = read_file(&config.keys)?;
     let record = find(config, &mut file, id)?;
     record.revoked.get_or_insert(now);
@@ -233,6 +235,7 @@ pub fn rotate(
     overlap: SignedDuration,
     now: Timestamp,
 ) -> Result<(Record, String), Problem> {
+    let _alone = alone(config)?;
     let (_, mut file) = read_file(&config.keys)?;
     let old = find(config, &mut file, id)?;
     if old.revoked.is_some() {
@@ -252,6 +255,18 @@ pub fn rotate(
     file.key.push(made.0.clone());
     write_file(config, &file)?;
     Ok(made)
+}
+
+/// Waits until no other command changes the file, and keeps others out for as long as the result lives. The system
+/// ends it with the process, whatever ends that.
+fn alone(config: &IdentityConfig) -> Result<std::fs::File, Problem> {
+    let path = config.keys.with_extension("lock");
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let lock = options
+        .open(&path)
+        .and_then(|lock| lock.lock().map(|()| lock));
+    lock.map_err(|e| Problem::about(&path, format!("cannot be locked: {e}")))
 }
 
 fn find<'f>(

@@ -68,6 +68,31 @@ fn keys_add_up_and_the_file_holds_no_key() {
 }
 
 #[test]
+fn commands_at_once_lose_no_key() {
+    let (_dir, config) = folder();
+    let now = at("2026-11-23T09:00:00Z");
+    let hour = SignedDuration::from_hours(1);
+    std::thread::scope(|scope| {
+        for nth in 0..8 {
+            let config = &config;
+            scope.spawn(move || {
+                for _ in 0..4 {
+                    let wanted = Wanted::new(&format!("svc:app-{nth}"), hour);
+                    let (record, _) = mint(config, wanted, now).expect("minted");
+                    rotate(config, &record.id, hour, hour, now).expect("rotated");
+                    revoke(config, &record.id, now).expect("revoked");
+                }
+            });
+        }
+    });
+    let keys = list(&config).expect("listed");
+    let revoked = keys.iter().filter(|key| key.revoked.is_some()).count();
+    assert_eq!((keys.len(), revoked), (64, 32));
+    let of_one = keys.iter().filter(|key| key.principal == "svc:app-3");
+    assert_eq!(of_one.count(), 8);
+}
+
+#[test]
 fn a_key_is_256_bits_behind_its_prefix() {
     let (_dir, config) = folder();
     let (_, key) = mint(

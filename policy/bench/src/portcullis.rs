@@ -1,11 +1,15 @@
 //! Portcullis: the bundle of files that an admin would write, and `authorize`.
 
-use std::{collections::HashMap, path::PathBuf, time::Instant};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use policy::{Action, Ask, Evidence, Object, Policy, Subject, UnixTime};
 
 use crate::{
-    Engine, micros,
+    Engine,
     rules::{MODELS, PURPOSES, ROLES, Request, Rules, ZONES, principal, tenant},
 };
 
@@ -64,8 +68,8 @@ impl Portcullis {
     }
 }
 
-/// How long an explanation takes, in words.
-pub(crate) fn explain(rules: &Rules) -> String {
+/// How long an explanation takes, p99.
+pub(crate) fn explain(rules: &Rules) -> Duration {
     let engine = Portcullis::load(rules);
     let mut times: Vec<_> = (0..500)
         .map(|nth| {
@@ -77,11 +81,7 @@ pub(crate) fn explain(rules: &Rules) -> String {
         })
         .collect();
     times.sort();
-    format!(
-        "`explain`: p50 {}, p99 {}.",
-        micros(times[250]),
-        micros(times[495])
-    )
+    times[495]
 }
 
 fn bundle(rules: &Rules) -> Vec<(PathBuf, Vec<u8>)> {

@@ -6,14 +6,18 @@
 )]
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use policy::Policy;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 use super::Common;
@@ -29,8 +33,25 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443")]
     admin: SocketAddr,
     /// A file with a token of a trusted issuer, for somebody who has a duty
-    #[arg(long, value_name = "FILE", env = "PORTCULLIS_ADMIN_TOKEN_FILE")]
-    token: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "PORTCULLIS_ADMIN_TOKEN_FILE",
+        required_unless_present = "cert"
+    )]
+    token: Option<PathBuf>,
+    /// Speak TLS, and trust the authorities in this file
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Show this client certificate, with its chain, in PEM
+    #[arg(long, value_name = "FILE", requires_all = ["key", "ca"])]
+    cert: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The name in the gateway's certificate; the address, if not given
+    #[arg(long, value_name = "NAME", requires = "ca")]
+    server_name: Option<String>,
 }
 
 /// A status is some KiB; a list of problems some more.
@@ -93,7 +114,9 @@ fn human(options: &Options, status: &Value, here: Option<&str>) -> String {
     );
     if has("rejected_at") {
         line("rejected", format!("at {}:", word("rejected_at")));
-        let problems = status.get("problems").and_then(Value::as_array);
+    }
+    for list in ["problems", "warnings"] {
+        let problems = status.get(list).and_then(Value::as_array);
         for problem in problems.into_iter().flatten() {
             let field = |key: &str| word_of(problem, key);
             let hint = problem.get("hint").and_then(Value::as_str);
@@ -122,30 +145,24 @@ fn word_of(object: &Value, key: &str) -> String {
     }
 }
 
-/// One GET of `/policy`. The listener is on loopback and speaks HTTP/1.1.
+/// One GET of `/policy`, in HTTP/1.0, so that the answer ends with the connection.
 fn ask(options: &Options) -> Result<Value, String> {
     let admin = options.admin;
-    let file = &options.token;
-    let token = std::fs::read_to_string(file)
-        .map_err(|e| format!("{}: cannot be read: {e}", file.display()))?;
-    let token = token.trim();
-    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!("{}: holds no token", file.display()));
-    }
+    let token = match &options.token {
+        Some(file) => format!("authorization: Bearer {}\r\n", token(file)?),
+        None => String::new(),
+    };
     let unreachable = |e: std::io::Error| format!("no gateway answers at {admin}: {e}");
     let wait = Some(Duration::from_secs(5));
-    let mut stream =
-        TcpStream::connect_timeout(&admin, Duration::from_secs(5)).map_err(unreachable)?;
+    let stream = TcpStream::connect_timeout(&admin, Duration::from_secs(5)).map_err(unreachable)?;
     stream.set_read_timeout(wait).map_err(unreachable)?;
     stream.set_write_timeout(wait).map_err(unreachable)?;
-    let request =
-        format!("GET /policy HTTP/1.0\r\nhost: {admin}\r\nauthorization: Bearer {token}\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(unreachable)?;
-    let mut answer = String::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_string(&mut answer)
-        .map_err(unreachable)?;
+    let request = format!("GET /policy HTTP/1.0\r\nhost: {admin}\r\n{token}\r\n");
+    let answer = match tls(options)? {
+        Some(tls) => exchange(StreamOwned::new(tls, stream), &request),
+        None => exchange(stream, &request),
+    };
+    let answer = answer.map_err(unreachable)?;
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .ok_or_else(|| format!("{admin} does not speak HTTP"))?;
@@ -154,4 +171,58 @@ fn ask(options: &Options) -> Result<Value, String> {
         Some(status) => Err(format!("{admin} says {status}: {}", body.trim())),
         None => Err(format!("{admin} does not speak HTTP")),
     }
+}
+
+fn token(file: &Path) -> Result<String, String> {
+    let token = std::fs::read_to_string(file)
+        .map_err(|e| format!("{}: cannot be read: {e}", file.display()))?;
+    let token = token.trim();
+    match !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(token.to_owned()),
+        false => Err(format!("{}: holds no token", file.display())),
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<String> {
+    stream.write_all(request.as_bytes())?;
+    stream.flush()?;
+    let mut answer = String::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// A TLS connection that has not begun; `None` if the listener is to be asked without.
+fn tls(options: &Options) -> Result<Option<ClientConnection>, String> {
+    let Some(ca) = &options.ca else {
+        return Ok(None);
+    };
+    let told = |file: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
+    let certificates = |file: &Path| {
+        let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
+        found.map_err(|e: pem::Error| told(file, &e))
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate).map_err(|e| told(ca, &e))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots);
+    let config = match (&options.cert, &options.key) {
+        (Some(cert), Some(key)) => {
+            let chain: Vec<_> = certificates(cert)?;
+            let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| told(key, &e))?;
+            let config = builder.with_client_auth_cert(chain, secret);
+            config.map_err(|e| told(cert, &e))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let name = match &options.server_name {
+        Some(name) => ServerName::try_from(name.clone()).map_err(|e| format!("{name}: {e}"))?,
+        None => ServerName::IpAddress(options.admin.ip().into()),
+    };
+    let connection = ClientConnection::new(Arc::new(config), name).map_err(|e| e.to_string())?;
+    Ok(Some(connection))
 }

@@ -71,7 +71,7 @@ async fn an_answer_streams(rig: &mut Rig) -> Result<Told, Surprise> {
         "entry {asked} before it was asked, entry {ended} before it ended"
     ))
     .timed(format!(
-        "first word {first}, of which the disk {disk}; the whole {all}"
+        "first word {first}, the disk {disk} of it; in all {all}"
     )))
 }
 
