@@ -206,12 +206,7 @@ fn client_verifier(
     else {
         return Ok(None);
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots
-            .add(certificate)
-            .map_err(|e| Problem::about(file, format!("holds a certificate that is no CA: {e}")))?;
-    }
+    let roots = roots(file)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
     // With a list, every certificate of a chain must be on none, and every issuer must have one that has not run out.
@@ -265,8 +260,25 @@ fn ends(list: &CertificateRevocationListDer<'_>) -> Option<i64> {
     Some(list.next_update()?.timestamp())
 }
 
+/// The authorities of a PEM file; at least one.
+///
+/// # Errors
+/// A file that cannot be read, or that holds something else.
+pub fn roots(file: &Path) -> Result<RootCertStore, Problem> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        roots
+            .add(certificate)
+            .map_err(|e| Problem::about(file, format!("holds a certificate that is no CA: {e}")))?;
+    }
+    Ok(roots)
+}
+
 /// The certificates of a PEM file; at least one.
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
+///
+/// # Errors
+/// A file that cannot be read, or that holds something else.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let unreadable = |e: rustls::pki_types::pem::Error| {
         Problem::about(file, format!("holds no certificate that can be read: {e}"))
     };

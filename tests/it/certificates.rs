@@ -8,6 +8,8 @@ use tests::TestGateway;
 use tests::client::{Client, Reply, Session};
 use tests::gateway_under_test::{CHAT, TestGatewayBuilder, question};
 
+use crate::executable::built_gateway;
+
 const AUTH: &str = "2.16.840.1.101.2.1.11.42";
 const PIV_AUTH: &str = "2.16.840.1.101.3.2.1.3.13";
 
@@ -385,7 +387,8 @@ async fn admin(
     client.send(client.request(method, path, token, "")).await
 }
 
-#[tokio::test]
+// The command line waits for the gateway on a thread of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_admin_interface_opens_to_a_card_on_duty() {
     let authority = Authority::new();
     let gateway = authority
@@ -430,6 +433,23 @@ async fn the_admin_interface_opens_to_a_card_on_duty() {
     let key = gateway.key("svc:benefits-app").to_owned();
     let reply = admin(&gateway, Some(&jane), get.clone(), "/policy", Some(&key)).await;
     assert_eq!(reply.status(), 401, "{}", reply.text());
+    // As the command line does it.
+    let status = Command::new(built_gateway())
+        .args(["policy", "status", "--admin", &gateway.admin().to_string()])
+        .arg("--ca")
+        .arg(gateway.certs().join("ca.pem"))
+        .arg("--cert")
+        .arg(jane.with_extension("pem"))
+        .arg("--key")
+        .arg(jane.with_extension("key"))
+        .arg("--dir")
+        .arg(gateway.file("policies"))
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&status.stderr);
+    let said = String::from_utf8_lossy(&status.stdout);
+    assert!(status.status.success(), "{complaints}");
+    assert!(said.starts_with("in force   demo revision 1"), "{said}");
     // An auditor looks, and changes nothing.
     let reply = admin(&gateway, Some(&jane), Method::POST, "/reload", None).await;
     assert_eq!(reply.status(), 403, "{}", reply.text());

@@ -8,8 +8,8 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -37,12 +37,7 @@ impl Fetcher {
         let host = url.host().unwrap_or_default().to_owned();
         let server_name = ServerName::try_from(host.clone())
             .map_err(|_| Problem::about(host.as_str(), "is no name that a certificate can bear"))?;
-        let mut roots = RootCertStore::empty();
-        for certificate in tls::certificates(ca)? {
-            roots.add(certificate).map_err(|e| {
-                Problem::about(ca, format!("holds a certificate that is no CA: {e}"))
-            })?;
-        }
+        let roots = tls::roots(ca)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -14,10 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use gateway::problem::Problem;
+use gateway::tls;
 use policy::Policy;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
 use super::Common;
@@ -158,7 +160,7 @@ fn ask(options: &Options) -> Result<Value, String> {
     stream.set_read_timeout(wait).map_err(unreachable)?;
     stream.set_write_timeout(wait).map_err(unreachable)?;
     let request = format!("GET /policy HTTP/1.0\r\nhost: {admin}\r\n{token}\r\n");
-    let answer = match tls(options)? {
+    let answer = match handshake(options)? {
         Some(tls) => exchange(StreamOwned::new(tls, stream), &request),
         None => exchange(stream, &request),
     };
@@ -192,19 +194,13 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> std::io::Result<Str
 }
 
 /// A TLS connection that has not begun; `None` if the listener is to be asked without.
-fn tls(options: &Options) -> Result<Option<ClientConnection>, String> {
+fn handshake(options: &Options) -> Result<Option<ClientConnection>, String> {
     let Some(ca) = &options.ca else {
         return Ok(None);
     };
     let told = |file: &Path, e: &dyn std::fmt::Display| format!("{}: {e}", file.display());
-    let certificates = |file: &Path| {
-        let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-        found.map_err(|e: pem::Error| told(file, &e))
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|e| told(ca, &e))?;
-    }
+    let said = |problem: Problem| told(&problem.file, &problem.message);
+    let roots = tls::roots(ca).map_err(said)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -212,7 +208,7 @@ fn tls(options: &Options) -> Result<Option<ClientConnection>, String> {
         .with_root_certificates(roots);
     let config = match (&options.cert, &options.key) {
         (Some(cert), Some(key)) => {
-            let chain: Vec<_> = certificates(cert)?;
+            let chain = tls::certificates(cert).map_err(said)?;
             let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| told(key, &e))?;
             let config = builder.with_client_auth_cert(chain, secret);
             config.map_err(|e| told(cert, &e))?
