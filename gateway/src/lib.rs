@@ -39,6 +39,7 @@ pub mod certs;
 pub mod config;
 pub mod connections;
 pub mod deadline;
+pub mod dialect;
 pub mod identity;
 pub mod incoming;
 pub mod json;

@@ -1,21 +1,25 @@
-//! The OpenAI dialect, outwards: how released pieces, lists and errors are written.
+//! The OpenAI dialects, outwards: what their answers share, and how lists and errors are written.
 //!
-//! Shapes: OpenAI API reference, *Create chat completion*, *The chat completion chunk object*, *List models*.
+//! ```text
+//! chat          answers of chat completions
+//! completions   answers of text completions
+//! ```
+//!
+//! Shapes: OpenAI API reference, *List models*, *Retrieve model*, *Errors*.
 //! A stream never carries an `id:` line: the official Python SDK then fails on the next blank line.
 
-use std::collections::BTreeMap;
-
-use backends::{TextField, Usage};
+use backends::Usage;
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::pipeline::release::{Piece, Reason};
+pub mod chat;
+pub mod completions;
 
 /// What every object of one answer repeats.
 #[derive(Debug, Clone)]
 pub struct Envelope {
-    /// `chatcmpl-` and the request id.
+    /// The dialect's prefix and the request id.
     pub id: String,
     /// Unix seconds.
     pub created: i64,
@@ -29,178 +33,6 @@ pub const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
 /// A comment that keeps a silent stream open. One newline: a blank line would make some parsers see an empty event.
 pub const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n");
 
-/// Writes pieces as stream chunks.
-#[derive(Debug)]
-pub struct ChunkWriter {
-    envelope: Envelope,
-    usage_wanted: bool,
-    begun: Vec<u32>,
-}
-
-impl ChunkWriter {
-    /// A writer for one stream. With `usage_wanted`, every chunk has a `usage` key, `null` until the last.
-    pub fn new(envelope: Envelope, usage_wanted: bool) -> ChunkWriter {
-        ChunkWriter {
-            envelope,
-            usage_wanted,
-            begun: Vec::new(),
-        }
-    }
-
-    /// The chunks of these pieces.
-    pub fn pieces(&mut self, pieces: &[Piece]) -> Bytes {
-        let mut out = Vec::new();
-        for piece in pieces {
-            let role = self.role(piece.choice());
-            let (delta, finish_reason) = match piece {
-                Piece::Text { field, text, .. } => (Delta::text(*field, text), None),
-                Piece::ToolCall {
-                    choice,
-                    index,
-                    name,
-                    arguments,
-                } => {
-                    let id = self.envelope.call_id(*choice, *index);
-                    let call = Call::new(Some(*index), id, name, arguments);
-                    (Delta::call(call), None)
-                }
-                Piece::Finish { reason, .. } => (Delta::default(), Some(reason.as_str())),
-            };
-            let choice = ChoiceDelta {
-                index: piece.choice(),
-                delta: Delta { role, ..delta },
-                logprobs: (),
-                finish_reason,
-            };
-            self.write(&mut out, &[choice], None);
-        }
-        out.into()
-    }
-
-    /// The chunk with the token usage, empty if it was not asked for or the upstream did not say.
-    pub fn usage(&self, usage: Option<Usage>) -> Bytes {
-        let mut out = Vec::new();
-        if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
-            self.write(&mut out, &[], Some(Tokens::of(usage)));
-        }
-        out.into()
-    }
-
-    /// Told once for each choice.
-    fn role(&mut self, choice: u32) -> Option<&'static str> {
-        if self.begun.contains(&choice) {
-            return None;
-        }
-        self.begun.push(choice);
-        Some("assistant")
-    }
-
-    fn write(&self, out: &mut Vec<u8>, choices: &[ChoiceDelta<'_>], usage: Option<Tokens>) {
-        let Envelope { id, created, model } = &self.envelope;
-        let chunk = Chunk {
-            id,
-            object: "chat.completion.chunk",
-            created: *created,
-            model,
-            choices,
-            usage: self.usage_wanted.then_some(usage),
-        };
-        write_event(out, &chunk);
-    }
-}
-
-#[derive(Serialize)]
-struct Chunk<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: i64,
-    model: &'a str,
-    choices: &'a [ChoiceDelta<'a>],
-    /// Not there, `null`, or the counts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Option<Tokens>>,
-}
-
-#[derive(Serialize)]
-struct ChoiceDelta<'a> {
-    index: u32,
-    delta: Delta<'a>,
-    logprobs: (),
-    finish_reason: Option<&'static str>,
-}
-
-#[derive(Default, Serialize)]
-struct Delta<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    role: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<[Call<'a>; 1]>,
-}
-
-impl<'a> Delta<'a> {
-    fn text(field: TextField, text: &'a str) -> Delta<'a> {
-        let mut delta = Delta::default();
-        let place = match field {
-            TextField::Content => &mut delta.content,
-            TextField::Reasoning => &mut delta.reasoning_content,
-            TextField::Refusal => &mut delta.refusal,
-        };
-        *place = Some(text);
-        delta
-    }
-
-    fn call(call: Call<'a>) -> Delta<'a> {
-        Delta {
-            tool_calls: Some([call]),
-            ..Delta::default()
-        }
-    }
-}
-
-/// A tool call; only chunks number theirs.
-#[derive(Serialize)]
-struct Call<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u32>,
-    id: String,
-    r#type: &'static str,
-    function: Function<'a>,
-}
-
-#[derive(Serialize)]
-struct Function<'a> {
-    name: &'a str,
-    arguments: &'a str,
-}
-
-impl<'a> Call<'a> {
-    fn new(index: Option<u32>, id: String, name: &'a str, arguments: &'a str) -> Call<'a> {
-        Call {
-            index,
-            id,
-            r#type: "function",
-            function: Function { name, arguments },
-        }
-    }
-}
-
-impl Envelope {
-    /// Tool-call ids are minted here: what an upstream calls them is text that nobody judged.
-    fn call_id(&self, choice: u32, index: u32) -> String {
-        let tail = self
-            .id
-            .get(self.id.len().saturating_sub(12)..)
-            .unwrap_or_default();
-        format!("call_{tail}_{choice}_{index}")
-    }
-}
-
 /// One event of a stream.
 pub fn event(value: &Value) -> Bytes {
     let mut out = Vec::new();
@@ -208,118 +40,20 @@ pub fn event(value: &Value) -> Bytes {
     out.into()
 }
 
-/// A whole answer in one object.
-pub fn whole(envelope: &Envelope, pieces: &[Piece], usage: Option<Usage>) -> Bytes {
-    let Envelope { id, created, model } = envelope;
-    let mut messages: BTreeMap<u32, Message<'_>> = BTreeMap::new();
-    for piece in pieces {
-        messages
-            .entry(piece.choice())
-            .or_default()
-            .add(envelope, piece);
-    }
-    let choices = messages.into_iter().map(|(index, message)| Choice {
-        index,
-        finish_reason: message.reason.map(Reason::as_str),
-        message,
-        logprobs: (),
-    });
-    let answer = Completion {
-        id,
-        object: "chat.completion",
-        created: *created,
-        model,
-        choices: choices.collect(),
-        usage: usage.filter(|u| !u.estimated).map(Tokens::of),
-    };
-    let mut out = Vec::new();
-    write_json(&mut out, &answer);
-    out.into()
-}
-
-#[derive(Serialize)]
-struct Completion<'a> {
-    id: &'a str,
-    object: &'static str,
-    created: i64,
-    model: &'a str,
-    choices: Vec<Choice<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Tokens>,
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u32,
-    message: Message<'a>,
-    logprobs: (),
-    finish_reason: Option<&'static str>,
-}
-
 /// The list of models.
 pub fn models(names: &[String]) -> Value {
-    let data: Vec<_> = names
-        .iter()
-        .map(|id| json!({ "id": id, "object": "model", "created": 0, "owned_by": "portcullis" }))
-        .collect();
+    let data: Vec<_> = names.iter().map(|name| model(name)).collect();
     json!({ "object": "list", "data": data })
+}
+
+/// One model.
+pub fn model(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "portcullis" })
 }
 
 /// An error: four keys, always.
 pub fn error(message: &str, kind: &str, param: Option<&str>, code: &str) -> Value {
     json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
-}
-
-/// The texts of one choice, put together.
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: Option<String>,
-    refusal: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_content: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<Call<'a>>,
-    #[serde(skip)]
-    reason: Option<Reason>,
-}
-
-impl Default for Message<'_> {
-    fn default() -> Self {
-        Message {
-            role: "assistant",
-            content: None,
-            refusal: None,
-            reasoning_content: None,
-            tool_calls: Vec::new(),
-            reason: None,
-        }
-    }
-}
-
-impl<'a> Message<'a> {
-    fn add(&mut self, envelope: &Envelope, piece: &'a Piece) {
-        match piece {
-            Piece::Text { field, text, .. } => {
-                let place = match field {
-                    TextField::Content => &mut self.content,
-                    TextField::Reasoning => &mut self.reasoning_content,
-                    TextField::Refusal => &mut self.refusal,
-                };
-                place.get_or_insert_default().push_str(text);
-            }
-            Piece::ToolCall {
-                choice,
-                index,
-                name,
-                arguments,
-            } => {
-                let id = envelope.call_id(*choice, *index);
-                self.tool_calls.push(Call::new(None, id, name, arguments));
-            }
-            Piece::Finish { reason, .. } => self.reason = Some(*reason),
-        }
-    }
 }
 
 #[derive(Serialize)]

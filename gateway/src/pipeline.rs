@@ -11,6 +11,7 @@ use http::Response;
 use crate::Gateway;
 use crate::body::Body;
 use crate::deadline::Deadline;
+use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::refusal::Refusal;
 use crate::reply::{self, Answer, Unanswered};
@@ -68,18 +69,22 @@ async fn serve(
     trail: &mut Trail,
 ) -> Result<Answer, Refusal> {
     match route::of(incoming)? {
-        Route::ChatCompletions => {
-            let screened = answer(gw, incoming, trail).await?;
-            Ok(Answer::Chat(Box::new(screened)))
+        Route::Ask(dialect) => {
+            let screened = answer(gw, incoming, dialect, trail).await?;
+            Ok(Answer::Asked(dialect, Box::new(screened)))
         }
         Route::Models => models::list(gw, incoming, trail).await.map(Answer::Models),
+        Route::Model(name) => models::one(gw, incoming, &name, trail)
+            .await
+            .map(Answer::Model),
     }
 }
 
-/// `POST /v1/chat/completions`, top to bottom.
+/// A question to a model, top to bottom.
 async fn answer(
     gw: &Gateway,
     incoming: &mut Incoming,
+    dialect: Dialect,
     trail: &mut Trail,
 ) -> Result<Screened, Refusal> {
     let deadline = Deadline::after(gw.config.limits.request_timeout);
@@ -89,7 +94,7 @@ async fn answer(
     // Is there room? Asked only now: nobody without a credential can take a place.
     trail.enter(&caller)?;
     // What, within limits?
-    let prompt = ingest::prompt(incoming, &gw.config.limits, deadline, trail).await?;
+    let prompt = ingest::prompt(incoming, dialect, &gw.config.limits, deadline, trail).await?;
     // Which markings does it bear?
     let labelled = label::labelled(&rules.guardrails, prompt, incoming)?;
     // Of which model?

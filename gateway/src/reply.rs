@@ -18,8 +18,9 @@ use uuid::Uuid;
 use crate::Gateway;
 use crate::body::Body;
 use crate::connections::Closed;
+use crate::dialect::{AnswerWriter, Dialect};
 use crate::incoming::Incoming;
-use crate::openai::{self, ChunkWriter};
+use crate::openai;
 use crate::pipeline::deliver;
 use crate::pipeline::ingest::Dropped;
 use crate::pipeline::release::Screened;
@@ -28,10 +29,12 @@ use crate::refusal::{AuthFault, Refusal};
 
 /// What the pipeline came to.
 pub enum Answer {
-    /// A model's answer, on its way.
-    Chat(Box<Screened>),
+    /// A model's answer, on its way, and how it was asked for.
+    Asked(Dialect, Box<Screened>),
     /// The names of models.
     Models(Vec<String>),
+    /// The name of one.
+    Model(String),
 }
 
 /// The connection is closed without an answer, and counted.
@@ -80,9 +83,18 @@ pub async fn render(
     trail: Trail,
 ) -> Result<Response<Body>, Unanswered> {
     match outcome {
-        Ok(Answer::Chat(screened)) if trail.streams() => Ok(streamed(gw, *screened, trail)),
-        Ok(Answer::Chat(screened)) => Ok(whole(gw, *screened, trail).await),
-        Ok(Answer::Models(names)) => Ok(listed(gw, names, trail).await),
+        Ok(Answer::Asked(dialect, screened)) => {
+            let writer = deliver::writer(gw, dialect, &screened, &trail);
+            match trail.streams() {
+                true => Ok(streamed(gw, *screened, writer, trail)),
+                false => Ok(whole(gw, *screened, writer, trail).await),
+            }
+        }
+        Ok(Answer::Models(names)) => {
+            let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            Ok(served(gw, &openai::models(&names), count, trail).await)
+        }
+        Ok(Answer::Model(name)) => Ok(served(gw, &openai::model(&name), 1, trail).await),
         Err(refusal) => refused(gw, refusal, trail).await,
     }
 }
@@ -96,10 +108,13 @@ pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Respon
     error_response(incoming.id, &told, None)
 }
 
-fn streamed(gw: &Arc<Gateway>, screened: Screened, mut trail: Trail) -> Response<Body> {
+fn streamed(
+    gw: &Arc<Gateway>,
+    screened: Screened,
+    writer: Box<dyn AnswerWriter>,
+    mut trail: Trail,
+) -> Response<Body> {
     trail.begins_stream();
-    let envelope = deliver::envelope(gw, &screened, &trail);
-    let writer = ChunkWriter::new(envelope, trail.usage_wanted());
     let mut response = Response::new(Body::Ended);
     response.headers_mut().extend([
         (
@@ -125,17 +140,16 @@ fn streamed(gw: &Arc<Gateway>, screened: Screened, mut trail: Trail) -> Response
     response
 }
 
-async fn whole(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<Body> {
-    let envelope = deliver::envelope(gw, &screened, &trail);
+async fn whole(
+    gw: &Arc<Gateway>,
+    screened: Screened,
+    writer: Box<dyn AnswerWriter>,
+    trail: Trail,
+) -> Response<Body> {
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
     let (client, answer) = oneshot::channel();
-    gw.tasks.spawn(deliver::whole(
-        gw.clone(),
-        screened,
-        envelope,
-        trail,
-        client,
-    ));
+    gw.tasks
+        .spawn(deliver::whole(gw.clone(), screened, writer, trail, client));
     // A task that vanished (a panic) has left an outcome, and nothing that could be shown.
     let answer = answer.await.unwrap_or(Err(Refusal::ShuttingDown));
     match answer {
@@ -148,14 +162,17 @@ async fn whole(gw: &Arc<Gateway>, screened: Screened, trail: Trail) -> Response<
     }
 }
 
-async fn listed(gw: &Gateway, names: Vec<String>, trail: Trail) -> Response<Body> {
+/// Something that no model was asked for.
+async fn served(gw: &Gateway, answer: &Value, count: u32, trail: Trail) -> Response<Body> {
     let (id, decision) = (trail.id(), trail.decision());
-    let list = Bytes::from(openai::models(&names).to_string());
-    match trail
-        .serve(u32::try_from(names.len()).unwrap_or(u32::MAX))
-        .await
-    {
-        Ok(()) => json_response(StatusCode::OK, id, list, decision, None),
+    match trail.serve(count).await {
+        Ok(()) => json_response(
+            StatusCode::OK,
+            id,
+            answer.to_string().into(),
+            decision,
+            None,
+        ),
         Err(refusal) => error_response(id, &describe(&refusal, gw, id), None),
     }
 }

@@ -14,6 +14,7 @@ mod bench;
 mod blocked;
 mod canary;
 mod certificates;
+mod completions;
 mod connections;
 mod denied;
 mod edges;

@@ -75,6 +75,41 @@ def models(client):
     assert [model.id for model in client.models.list()] == [GENERAL, LARGE]
 
 
+def one_model(client):
+    model = client.models.retrieve(GENERAL)
+    assert (model.id, model.object) == (GENERAL, "model")
+
+
+def no_such_model(client):
+    try:
+        client.models.retrieve("gpt-5")
+    except openai.NotFoundError as error:
+        assert error.code == "model_not_found"
+    else:
+        raise AssertionError("nobody has that model")
+
+
+def completion(client):
+    answer = client.completions.create(model=GENERAL, prompt="Hello", max_tokens=64)
+    assert answer.choices[0].text.startswith("Hello from the Portcullis demo."), answer
+    assert (answer.object, answer.choices[0].finish_reason) == ("text_completion", "stop")
+
+
+def completion_streamed(client):
+    options = {"include_usage": True}
+    stream = client.completions.create(model=GENERAL, prompt="slow, please", stream=True, stream_options=options)
+    chunks = list(stream)
+    texts = [chunk.choices[0].text for chunk in chunks if chunk.choices]
+    assert "".join(texts).split() == ["one", "word", "after", "another"] * 8, texts
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert chunks[-1].usage.total_tokens > 0 and not chunks[-1].choices
+
+
+def completion_redacted(client):
+    answer = client.completions.create(model=GENERAL, prompt=f"Please repeat: my number is {SSN}.")
+    assert answer.choices[0].text == "Please repeat: my number is [REDACTED:us_ssn]."
+
+
 def denied(client):
     error = raised(openai.PermissionDeniedError, client, model=LARGE, messages=user("Hello"))
     assert (error.status_code, error.code, error.type) == (403, "access_denied", "permission_error")
@@ -176,6 +211,11 @@ CASES = [
     tools,
     tools_streamed,
     models,
+    one_model,
+    no_such_model,
+    completion,
+    completion_streamed,
+    completion_redacted,
     denied,
     denied_streamed,
     unknown_model,

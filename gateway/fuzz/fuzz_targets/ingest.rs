@@ -8,18 +8,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use backends::{Chat, Message, ResponseFormat, Sampling, Tool, ToolCall, ToolChoice};
+use gateway::dialect::Dialect;
 use gateway::pipeline::{ingest, texts};
 use gateway::{Limits, json};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
     same_as_serde_json(body);
-    let Ok(prompt) = ingest::parse(body, &LIMITS) else {
-        return;
-    };
-    every_text_is_shown(&prompt.chat);
-    every_text_goes_back(prompt.chat);
-    assert!(prompt.dropped.names.len() <= prompt.dropped.count as usize);
+    for dialect in [Dialect::Chat, Dialect::Completions] {
+        let Ok(prompt) = ingest::parse(body, dialect, &LIMITS) else {
+            continue;
+        };
+        every_text_is_shown(&prompt.chat);
+        every_text_goes_back(prompt.chat);
+        assert!(prompt.dropped.names.len() <= prompt.dropped.count as usize);
+    }
 });
 
 const LIMITS: Limits = Limits {

@@ -123,9 +123,11 @@ pub(super) fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
 }
 
 /// The routes on which something is said.
-const ROUTES: [(&str, audit::Op); 2] = [
+const ROUTES: [(&str, audit::Op); 4] = [
     ("chat_completions", audit::Op::ChatCompletions),
+    ("completions", audit::Op::Completions),
     ("models", audit::Op::Models),
+    ("model", audit::Op::Model),
 ];
 
 fn level(s: &mut Section<'_>, key: &'static str, default: AuditLevel) -> AuditLevel {

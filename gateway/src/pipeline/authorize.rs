@@ -1,6 +1,6 @@
 //! May they, for this data and purpose? The policy decides; this stage only says what is asked.
 
-use policy::{Action, Ask, Object, Permit, Policy, Refused};
+use policy::{Ask, Object, Permit, Policy, Refused};
 
 use crate::Gateway;
 use crate::pipeline::authenticate::Caller;
@@ -24,7 +24,7 @@ pub fn permit(
 ) -> Result<Permit, Refusal> {
     let ask = Ask {
         object: Object::Model(&target.model),
-        action: Action::Chat,
+        action: labelled.prompt.dialect.action(),
         purpose: caller.purpose.as_deref(),
         data: &labelled.label,
         zone: &caller.zone,

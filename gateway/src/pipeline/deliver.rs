@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use crate::Gateway;
 use crate::body::Part;
 use crate::deadline::Deadline;
-use crate::openai::{self, ChunkWriter, Envelope};
+use crate::dialect::{AnswerWriter, Dialect};
+use crate::openai::{self, Envelope};
 use crate::pipeline::release::{Ending, How, Piece, Screened, Step};
 use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
@@ -31,7 +32,7 @@ const TAIL_TIME_MAX: Duration = Duration::from_secs(30);
 pub async fn whole(
     gw: Arc<Gateway>,
     mut screened: Screened,
-    envelope: Envelope,
+    writer: Box<dyn AnswerWriter>,
     trail: Trail,
     mut client: oneshot::Sender<Result<Bytes, Refusal>>,
 ) {
@@ -44,7 +45,7 @@ pub async fn whole(
         return gone(screened, trail).await;
     };
     // Whoever left while the outcome became durable is told nothing, and it is recorded all the same.
-    let _ = client.send(ended(screened, pieces, ending, &envelope, trail).await);
+    let _ = client.send(ended(screened, pieces, ending, &*writer, trail).await);
 }
 
 /// Everything that the answer shows but its tail. None of it goes anywhere before the end.
@@ -61,22 +62,28 @@ async fn collect(screened: &mut Screened) -> (Vec<Piece>, Ending) {
 
 async fn ended(
     screened: Screened,
-    pieces: Vec<Piece>,
+    mut pieces: Vec<Piece>,
     ending: Ending,
-    envelope: &Envelope,
+    writer: &dyn AnswerWriter,
     mut trail: Trail,
 ) -> Result<Bytes, Refusal> {
     trail.note_answer(&screened, &ending);
     drop(screened);
-    let Ending { tail, usage, how } = ending;
+    let Ending {
+        mut tail,
+        usage,
+        how,
+    } = ending;
     if let How::Fault(refusal) = how {
         // What had been judged by then is not shown, so it is not recorded as shown.
         trail.fail(&refusal).await?;
         return Err(refusal);
     }
+    pieces.retain(|piece| writer.shows(piece));
+    tail.retain(|piece| writer.shows(piece));
     trail.shows(pieces);
     trail.shows(tail);
-    let answer = openai::whole(envelope, trail.shown(), usage);
+    let answer = writer.whole(trail.shown(), usage);
     trail.close().await?;
     Ok(answer)
 }
@@ -93,7 +100,7 @@ async fn gone(screened: Screened, mut trail: Trail) {
 pub async fn stream(
     gw: Arc<Gateway>,
     screened: Screened,
-    writer: ChunkWriter,
+    writer: Box<dyn AnswerWriter>,
     trail: Trail,
     client: mpsc::Sender<Part>,
 ) {
@@ -117,7 +124,7 @@ pub async fn stream(
 
 struct Delivery {
     screened: Screened,
-    writer: ChunkWriter,
+    writer: Box<dyn AnswerWriter>,
     trail: Trail,
     client: mpsc::Sender<Part>,
 }
@@ -127,7 +134,11 @@ impl Delivery {
     async fn run(&mut self) -> Option<Ending> {
         loop {
             let bytes = match self.screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
-                Step::Release(pieces) => {
+                Step::Release(mut pieces) => {
+                    pieces.retain(|piece| self.writer.shows(piece));
+                    if pieces.is_empty() {
+                        continue;
+                    }
                     let bytes = self.writer.pieces(&pieces);
                     self.trail.shows(pieces);
                     self.trail.goes_out();
@@ -149,7 +160,12 @@ impl Delivery {
     /// Records the outcome, then sends what was held for it.
     async fn end(mut self, gw: &Gateway, ending: Ending) {
         self.trail.note_answer(&self.screened, &ending);
-        let Ending { tail, usage, how } = ending;
+        let Ending {
+            mut tail,
+            usage,
+            how,
+        } = ending;
+        tail.retain(|piece| self.writer.shows(piece));
         let id = self.trail.id();
         let tail = match how {
             How::Fault(refusal) => {
@@ -160,7 +176,7 @@ impl Delivery {
                 let chunks = [
                     self.writer.pieces(&tail),
                     self.writer.usage(usage),
-                    openai::DONE,
+                    self.writer.done(),
                 ]
                 .concat();
                 self.trail.shows(tail);
@@ -197,11 +213,17 @@ fn failed(gw: &Gateway, refusal: &Refusal, id: uuid::Uuid) -> Bytes {
     openai::event(&reply::describe(refusal, gw, id).body())
 }
 
-/// What every chunk of an answer repeats.
-pub fn envelope(gw: &Gateway, screened: &Screened, trail: &Trail) -> Envelope {
-    Envelope {
-        id: format!("chatcmpl-{}", trail.id().simple()),
+/// Writes an answer in the words of its dialect.
+pub fn writer(
+    gw: &Gateway,
+    dialect: Dialect,
+    screened: &Screened,
+    trail: &Trail,
+) -> Box<dyn AnswerWriter> {
+    let envelope = Envelope {
+        id: format!("{}{}", dialect.id_prefix(), trail.id().simple()),
         created: gw.now().as_second(),
         model: screened.asked().model.clone(),
-    }
+    };
+    dialect.writer(envelope, trail.usage_wanted())
 }

@@ -1,6 +1,6 @@
 //! What do they ask, within limits? Parsed once, by the field contract of the endpoint.
 //!
-//! Every request field is one of five things (`fields.rs` lists them, field by field): *guarded* text that is scanned,
+//! Every request field is one of five things (`chat.rs` and its neighbours list them, field by field): *guarded* text that is scanned,
 //! *constrained* to an enum or a range, *inert* (accepted, not forwarded), *refused*, or unknown: dropped, counted,
 //! and announced in `x-portcullis-dropped`. Nothing unknown is ever forwarded, because [`backends::Chat`] has no place
 //! for it.
@@ -11,6 +11,7 @@ use backends::Chat;
 
 use crate::Limits;
 use crate::deadline::Deadline;
+use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::json::{self, Json, JsonFault};
 use crate::pipeline::trail::Trail;
@@ -18,18 +19,41 @@ use crate::refusal::{BadRequest, Refusal};
 
 mod body;
 mod chat;
+mod completions;
 mod fields;
+mod sampling;
 
 pub use body::discard;
 
 /// A request that we understood.
 pub struct Prompt {
+    /// How it was asked.
+    pub dialect: Dialect,
     /// What will go upstream, once it is cleared. Its `model` is still the name the caller wrote.
     pub chat: Chat,
+    /// Where in the request its texts stand.
+    pub places: Places,
     /// Whether the caller asked for token usage at the end of a stream.
     pub usage_wanted: bool,
     /// Names of the fields that were dropped, in order of appearance.
     pub dropped: Dropped,
+}
+
+/// Where in a request a text stands, by where it stands in the [`Chat`]: the same, unless the dialect has other fields.
+#[derive(Debug, Clone, Default)]
+pub struct Places(Vec<(&'static str, &'static str)>);
+
+impl Places {
+    /// Pairs of a path in the chat and the path in the request.
+    fn of<const N: usize>(pairs: [(&'static str, &'static str); N]) -> Places {
+        Places(pairs.into())
+    }
+
+    /// The path in the request.
+    pub fn in_request(&self, path: String) -> String {
+        let known = self.0.iter().find(|(in_chat, _)| *in_chat == path);
+        known.map_or(path, |(_, in_request)| (*in_request).to_owned())
+    }
 }
 
 /// Field names that were dropped. The names are the caller's text: only their count may stand in an entry.
@@ -44,30 +68,34 @@ pub struct Dropped {
 /// Dropped names that are kept for the sealed body.
 pub const DROPPED_NAMES_MAX: usize = 64;
 
-/// Reads and parses a chat completion request, and notes it on the trail.
+/// Reads and parses a request, and notes it on the trail.
 ///
 /// # Errors
 /// The refusal that names the first thing wrong and where.
 pub async fn prompt(
     incoming: &mut Incoming,
+    dialect: Dialect,
     limits: &Limits,
     deadline: Deadline,
     trail: &mut Trail,
 ) -> Result<Prompt, Refusal> {
     let body = body::read(incoming, limits, deadline).await?;
     trail.will_record(body.len(), deadline).await?;
-    let prompt = parse(&body, limits)?;
+    let prompt = parse(&body, dialect, limits)?;
     trail.asks(&prompt);
     Ok(prompt)
 }
 
-/// Parses a chat completion request. Pure, so that it can be fuzzed.
+/// Parses a request. Pure, so that it can be fuzzed.
 ///
 /// # Errors
 /// The first thing wrong and where.
-pub fn parse(body: &[u8], limits: &Limits) -> Result<Prompt, BadRequest> {
+pub fn parse(body: &[u8], dialect: Dialect, limits: &Limits) -> Result<Prompt, BadRequest> {
     match json::parse(body).map_err(malformed)? {
-        Json::Object(fields) => chat::read(fields, limits),
+        Json::Object(fields) => match dialect {
+            Dialect::Chat => chat::read(fields, limits),
+            Dialect::Completions => completions::read(fields, limits),
+        },
         other => Err(BadRequest::wrong_type("", "an object", other.kind())),
     }
 }

@@ -1,17 +1,21 @@
-//! Which endpoint is asked? Exact paths only: no trailing slash, no case folding, no percent-decoding, no prefix.
+//! Which endpoint is asked? Exact paths only: no trailing slash, no case folding, no prefix; only the name of a
+//! model is percent-decoded, since names have slashes.
 
 use http::Method;
 
+use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::refusal::Refusal;
 
 /// An endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
-    /// `POST /v1/chat/completions`
-    ChatCompletions,
+    /// Asks a model.
+    Ask(Dialect),
     /// `GET /v1/models`
     Models,
+    /// `GET /v1/models/{name}`, the name as it stands in the path
+    Model(String),
 }
 
 /// The endpoint of a request.
@@ -20,9 +24,13 @@ pub enum Route {
 /// [`Refusal::UnknownUrl`] and [`Refusal::MethodNotAllowed`].
 pub fn of(incoming: &Incoming) -> Result<Route, Refusal> {
     let (route, method, allow) = match incoming.head.uri.path() {
-        "/v1/chat/completions" => (Route::ChatCompletions, Method::POST, "POST"),
+        "/v1/chat/completions" => (Route::Ask(Dialect::Chat), Method::POST, "POST"),
+        "/v1/completions" => (Route::Ask(Dialect::Completions), Method::POST, "POST"),
         "/v1/models" => (Route::Models, Method::GET, "GET"),
-        _ => return Err(Refusal::UnknownUrl),
+        path => match path.strip_prefix("/v1/models/") {
+            Some(name) if !name.is_empty() => (Route::Model(name.to_owned()), Method::GET, "GET"),
+            _ => return Err(Refusal::UnknownUrl),
+        },
     };
     if incoming.head.method == method {
         Ok(route)

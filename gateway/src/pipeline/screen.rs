@@ -9,8 +9,8 @@ use policy::Permit;
 use crate::Gateway;
 use crate::deadline::Deadline;
 use crate::pipeline::label::Labelled;
-use crate::pipeline::texts;
 use crate::pipeline::trail::Trail;
+use crate::pipeline::{ingest, texts};
 use crate::refusal::{Blocked, Refusal};
 
 /// Proof that a chat's text was judged acceptable. It names its subject: the digest of the text, after redaction.
@@ -49,8 +49,14 @@ pub async fn prompt(
     deadline: Deadline,
     trail: &mut Trail,
 ) -> Result<(Chat, Clearance), Refusal> {
-    let mut chat = labelled.prompt.chat;
+    let ingest::Prompt {
+        mut chat, places, ..
+    } = labelled.prompt;
     let found = texts::texts(&chat);
+    let mut spans = texts::spans(&found);
+    for span in &mut spans {
+        span.path = places.in_request(std::mem::take(&mut span.path));
+    }
     let judged = {
         let until = deadline
             .instant()
@@ -58,12 +64,7 @@ pub async fn prompt(
         trail
             .rules()
             .guardrails
-            .screen(
-                permit.profile(),
-                Stage::Prompt,
-                &texts::spans(&found),
-                until,
-            )
+            .screen(permit.profile(), Stage::Prompt, &spans, until)
             .await
     };
     let screening = judged.map_err(|unjudged| {
@@ -80,6 +81,7 @@ pub async fn prompt(
     if masked.contains(&true) {
         trail.went_nowhere(&found); // until it is known that it can
     }
+    drop(spans);
     drop(found);
     if texts::rewrite(&mut chat, screening.rewritten).is_none() {
         // What cannot be masked where it stands (a number in a schema, say) is blocked.

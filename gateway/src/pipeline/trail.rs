@@ -601,8 +601,9 @@ impl Drop for Trail {
 impl Facts {
     fn of(incoming: &Incoming, listener: &audit::Name) -> Facts {
         let op = match route::of(incoming) {
-            Ok(Route::ChatCompletions) => audit::Op::ChatCompletions,
+            Ok(Route::Ask(dialect)) => dialect.op(),
             Ok(Route::Models) => audit::Op::Models,
+            Ok(Route::Model(_)) => audit::Op::Model,
             Err(_) => audit::Op::Unknown,
         };
         let peer = incoming.peer.address;

@@ -11,13 +11,12 @@
 //! | content parts other than `text` and `refusal` | refused |
 //! | everything else | dropped |
 
-use backends::{
-    Chat, Message, ReasoningEffort, ResponseFormat, Role, Sampling, Tool, ToolCall, ToolChoice,
-};
+use backends::{Chat, Message, ReasoningEffort, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
 
 use super::fields::Fields;
-use super::{Dropped, Prompt};
+use super::{Dropped, Places, Prompt, sampling};
 use crate::Limits;
+use crate::dialect::Dialect;
 use crate::json::Json;
 use crate::refusal::BadRequest;
 
@@ -30,11 +29,11 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
     let tools = tools(&mut top)?;
     let tool_choice = tool_choice(&mut top, &tools)?;
     let parallel_tool_calls = top.boolean("parallel_tool_calls")?;
-    let sampling = sampling(&mut top, limits)?;
+    let sampling = sampling::read(&mut top, limits)?;
     let response_format = response_format(&mut top)?;
     let reasoning_effort = top.choice("reasoning_effort", &REASONING_EFFORTS)?;
     let stream = top.boolean("stream")?.unwrap_or(false);
-    let usage_wanted = stream_options(&mut top)?;
+    let usage_wanted = sampling::stream_options(&mut top)?;
     modalities(&mut top)?;
     top.refused(&REFUSED)?;
     top.inert(&INERT);
@@ -51,7 +50,9 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
         stream,
     };
     Ok(Prompt {
+        dialect: Dialect::Chat,
         chat,
+        places: Places::default(),
         usage_wanted,
         dropped,
     })
@@ -274,50 +275,6 @@ fn tool_choice(top: &mut Fields<'_>, tools: &[Tool]) -> Result<Option<ToolChoice
     }
 }
 
-fn sampling(top: &mut Fields<'_>, limits: &Limits) -> Result<Sampling, BadRequest> {
-    let tokens = 1..=i64::from(u32::MAX);
-    let newer = top.whole("max_completion_tokens", tokens.clone())?;
-    let older = top.whole("max_tokens", tokens)?;
-    let n = top
-        .whole("n", 1..=i64::from(limits.choices_max))?
-        .unwrap_or(1);
-    Ok(Sampling {
-        temperature: top.number("temperature", 0.0..=2.0)?,
-        top_p: top.number("top_p", 0.0..=1.0)?,
-        frequency_penalty: top.number("frequency_penalty", -2.0..=2.0)?,
-        presence_penalty: top.number("presence_penalty", -2.0..=2.0)?,
-        max_tokens: newer
-            .or(older)
-            .and_then(|tokens| u32::try_from(tokens).ok()),
-        seed: top.whole("seed", i64::MIN..=i64::MAX)?,
-        n: u32::try_from(n).unwrap_or(1),
-        stop: stop(top)?,
-    })
-}
-
-fn stop(top: &mut Fields<'_>) -> Result<Vec<String>, BadRequest> {
-    let items = match top.take("stop") {
-        None => return Ok(Vec::new()),
-        Some(Json::String(text)) => return Ok(vec![text]),
-        Some(Json::Array(items)) if items.len() <= STOPS_MAX => items,
-        Some(_) => {
-            return Err(BadRequest::invalid(
-                "stop",
-                &format!("must be a string or at most {STOPS_MAX} strings"),
-            ));
-        }
-    };
-    let read = |(at, item): (usize, Json)| match item {
-        Json::String(text) => Ok(text),
-        other => Err(BadRequest::wrong_type(
-            &format!("stop[{at}]"),
-            "a string",
-            other.kind(),
-        )),
-    };
-    items.into_iter().enumerate().map(read).collect()
-}
-
 fn response_format(top: &mut Fields<'_>) -> Result<Option<ResponseFormat>, BadRequest> {
     let Some(value) = top.take("response_format") else {
         return Ok(None);
@@ -351,17 +308,6 @@ fn response_format(top: &mut Fields<'_>) -> Result<Option<ResponseFormat>, BadRe
     };
     format.finish();
     Ok(Some(read))
-}
-
-fn stream_options(top: &mut Fields<'_>) -> Result<bool, BadRequest> {
-    let Some(value) = top.take("stream_options") else {
-        return Ok(false);
-    };
-    let mut options = Fields::of("stream_options".to_owned(), value, top.dropped())?;
-    let usage = options.boolean("include_usage")?.unwrap_or(false);
-    options.inert(&["include_obfuscation"]);
-    options.finish();
-    Ok(usage)
 }
 
 fn modalities(top: &mut Fields<'_>) -> Result<(), BadRequest> {
@@ -404,7 +350,6 @@ fn identifier(fields: &mut Fields<'_>, key: &str) -> Result<Option<String>, BadR
 const MESSAGES_MAX: usize = 4096;
 const PARTS_MAX: usize = 256;
 const TOOLS_MAX: usize = 128;
-const STOPS_MAX: usize = 16;
 const IDENTIFIER_BYTES_MAX: usize = 64;
 
 const ROLES: [(&str, Role); 5] = [

@@ -53,7 +53,7 @@ impl<'d> Fields<'d> {
     /// The value of a key, `null` being the same as absent (SDKs send both).
     pub(super) fn take(&mut self, key: &str) -> Option<Json> {
         let at = self.fields.iter().position(|(name, _)| name == key)?;
-        Some(self.fields.swap_remove(at).1).filter(|value| *value != Json::Null)
+        Some(self.fields.remove(at).1).filter(|value| *value != Json::Null)
     }
 
     pub(super) fn string(&mut self, key: &str) -> Result<Option<String>, BadRequest> {
