@@ -6,9 +6,12 @@
 use backends::Usage;
 use bytes::Bytes;
 use policy::Action;
+use serde_json::Value;
 
-use crate::openai::{Envelope, chat::ChatWriter, completions::TextWriter};
+use crate::anthropic::{self, MessageWriter};
+use crate::openai::{self, Envelope, chat::ChatWriter, completions::TextWriter};
 use crate::pipeline::release::Piece;
+use crate::reply::Described;
 
 /// How a request is read and its answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Dialect {
     Chat,
     /// `POST /v1/completions`
     Completions,
+    /// `POST /v1/messages`
+    Messages,
 }
 
 /// Writes one answer. Only released pieces reach it.
@@ -27,11 +32,21 @@ pub trait AnswerWriter: Send + Sync {
     /// The events of these pieces in a stream.
     fn pieces(&mut self, pieces: &[Piece]) -> Bytes;
 
-    /// The event with the token usage; empty if it was not asked for, or the upstream did not say.
-    fn usage(&self, usage: Option<Usage>) -> Bytes;
+    /// What tells the token usage at the end of a stream; empty if that was not asked for.
+    fn usage(&mut self, usage: Option<Usage>) -> Bytes;
 
     /// The last event of a stream.
     fn done(&self) -> Bytes;
+
+    /// What keeps a silent stream open.
+    fn keep_alive(&self) -> Bytes {
+        openai::KEEP_ALIVE
+    }
+
+    /// The event that ends a stream in failure.
+    fn failed(&self, told: &Described) -> Bytes {
+        openai::event(&openai::error(told))
+    }
 
     /// The whole answer in one object.
     fn whole(&self, pieces: &[Piece], usage: Option<Usage>) -> Bytes;
@@ -41,7 +56,7 @@ impl Dialect {
     /// What the policy calls it.
     pub fn action(self) -> Action {
         match self {
-            Dialect::Chat => Action::Chat,
+            Dialect::Chat | Dialect::Messages => Action::Chat,
             Dialect::Completions => Action::Complete,
         }
     }
@@ -51,6 +66,15 @@ impl Dialect {
         match self {
             Dialect::Chat => audit::Op::ChatCompletions,
             Dialect::Completions => audit::Op::Completions,
+            Dialect::Messages => audit::Op::Messages,
+        }
+    }
+
+    /// In whose words a request is refused, whatever it asked for: OpenAI's, unless its endpoint is another's.
+    pub fn of(op: audit::Op) -> Dialect {
+        match op {
+            audit::Op::Messages | audit::Op::CountTokens => Dialect::Messages,
+            _ => Dialect::Chat,
         }
     }
 
@@ -59,6 +83,7 @@ impl Dialect {
         match self {
             Dialect::Chat => "chatcmpl-",
             Dialect::Completions => "cmpl-",
+            Dialect::Messages => "msg_",
         }
     }
 
@@ -67,6 +92,15 @@ impl Dialect {
         match self {
             Dialect::Chat => Box::new(ChatWriter::new(envelope, usage_wanted)),
             Dialect::Completions => Box::new(TextWriter::new(envelope, usage_wanted)),
+            Dialect::Messages => Box::new(MessageWriter::new(envelope)),
+        }
+    }
+
+    /// An error, as its clients read it.
+    pub fn error(self, told: &Described) -> Value {
+        match self {
+            Dialect::Chat | Dialect::Completions => openai::error(told),
+            Dialect::Messages => anthropic::error(told),
         }
     }
 }

@@ -34,6 +34,7 @@
 )]
 
 pub mod admin;
+pub mod anthropic;
 pub mod body;
 pub mod certs;
 pub mod config;

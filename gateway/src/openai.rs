@@ -13,6 +13,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::reply::Described;
+
 pub mod chat;
 pub mod completions;
 
@@ -25,6 +27,17 @@ pub struct Envelope {
     pub created: i64,
     /// The model's name as the caller wrote it.
     pub model: String,
+}
+
+impl Envelope {
+    /// Tool-call ids are minted here: what an upstream calls them is text that nobody judged.
+    pub fn minted_id(&self, kind: &str, choice: u32, index: u32) -> String {
+        let tail = self
+            .id
+            .get(self.id.len().saturating_sub(12)..)
+            .unwrap_or_default();
+        format!("{kind}_{tail}_{choice}_{index}")
+    }
 }
 
 /// The last line of a stream.
@@ -52,7 +65,14 @@ pub fn model(name: &str) -> Value {
 }
 
 /// An error: four keys, always.
-pub fn error(message: &str, kind: &str, param: Option<&str>, code: &str) -> Value {
+pub fn error(told: &Described) -> Value {
+    let Described {
+        message,
+        kind,
+        param,
+        code,
+        ..
+    } = told;
     json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
 }
 

@@ -24,6 +24,7 @@ use crate::openai;
 use crate::pipeline::deliver;
 use crate::pipeline::ingest::Dropped;
 use crate::pipeline::release::Screened;
+use crate::pipeline::route;
 use crate::pipeline::trail::{Recorded, Trail};
 use crate::refusal::{AuthFault, Refusal};
 
@@ -55,6 +56,8 @@ pub struct Described {
     pub param: Option<String>,
     /// `error.message`
     pub message: String,
+    /// The request that was refused.
+    pub request: Option<Uuid>,
     /// Whether asking again can help.
     pub retry: Retry,
     /// How loud the operational log is about it.
@@ -105,7 +108,8 @@ pub fn unrecorded(gw: &Gateway, incoming: &Incoming, refusal: Refusal) -> Respon
     gw.metrics.refused(&told);
     let source = incoming.peer.address.ip();
     gw.connections.count(Closed::Unrecorded, source);
-    error_response(incoming.id, &told, None)
+    let op = route::of(incoming).map_or(audit::Op::Unknown, |route| route.op());
+    error_response(Dialect::of(op), incoming.id, &told, None)
 }
 
 fn streamed(
@@ -147,6 +151,7 @@ async fn whole(
     trail: Trail,
 ) -> Response<Body> {
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
+    let dialect = trail.dialect();
     let (client, answer) = oneshot::channel();
     gw.tasks
         .spawn(deliver::whole(gw.clone(), screened, writer, trail, client));
@@ -157,7 +162,7 @@ async fn whole(
         Err(refusal) => {
             let told = describe(&refusal, gw, id);
             gw.metrics.refused(&told);
-            error_response(id, &told, Some(&dropped))
+            error_response(dialect, id, &told, Some(&dropped))
         }
     }
 }
@@ -173,7 +178,7 @@ async fn served(gw: &Gateway, answer: &Value, count: u32, trail: Trail) -> Respo
             decision,
             None,
         ),
-        Err(refusal) => error_response(id, &describe(&refusal, gw, id), None),
+        Err(refusal) => error_response(Dialect::Chat, id, &describe(&refusal, gw, id), None),
     }
 }
 
@@ -183,7 +188,7 @@ async fn refused(
     refusal: Refusal,
     trail: Trail,
 ) -> Result<Response<Body>, Unanswered> {
-    let (id, dropped) = (trail.id(), trail.dropped().clone());
+    let (id, dropped, dialect) = (trail.id(), trail.dropped().clone(), trail.dialect());
     let told = describe(&refusal, gw, id);
     let told = match trail.refuse(&refusal, &told).await {
         Ok(Recorded::Yes) => told,
@@ -191,7 +196,7 @@ async fn refused(
         Err(unrecorded) => describe(&unrecorded, gw, id),
     };
     gw.metrics.refused(&told);
-    Ok(error_response(id, &told, Some(&dropped)))
+    Ok(error_response(dialect, id, &told, Some(&dropped)))
 }
 
 /// One status, one type and code, one sentence, one log level for each way of refusing.
@@ -436,6 +441,7 @@ fn told(status: u16, kind: &'static str, code: &'static str, sentence: &str) -> 
         code,
         param: None,
         message: sentence.to_owned(),
+        request: None,
         retry: Retry::Unsaid,
         level: tracing::Level::INFO,
         headers: Vec::new(),
@@ -443,11 +449,6 @@ fn told(status: u16, kind: &'static str, code: &'static str, sentence: &str) -> 
 }
 
 impl Described {
-    /// The body, in the shape of the OpenAI API.
-    pub fn body(&self) -> Value {
-        openai::error(&self.message, self.kind, self.param.as_deref(), self.code)
-    }
-
     fn never(mut self) -> Described {
         self.retry = Retry::Never;
         self
@@ -470,6 +471,7 @@ impl Described {
 
     /// Adds whom to ask, and under which number.
     fn signed(mut self, gw: &Gateway, id: Uuid) -> Described {
+        self.request = Some(id);
         self.message.push_str(&format!(" Request {id}."));
         if let Some(contact) = &gw.config.contact {
             self.message.push_str(&format!(" Questions: {contact}."));
@@ -478,9 +480,14 @@ impl Described {
     }
 }
 
-fn error_response(id: Uuid, told: &Described, dropped: Option<&Dropped>) -> Response<Body> {
+fn error_response(
+    dialect: Dialect,
+    id: Uuid,
+    told: &Described,
+    dropped: Option<&Dropped>,
+) -> Response<Body> {
     log(told, id);
-    let body = Bytes::from(told.body().to_string());
+    let body = Bytes::from(dialect.error(told).to_string());
     let mut response = json_response(told.status, id, body, "refuse", dropped);
     let headers = response.headers_mut();
     for (name, value) in &told.headers {

@@ -22,6 +22,7 @@ mod executable;
 mod front;
 mod guard_fails;
 mod kept;
+mod messages;
 mod overload;
 mod proofs;
 mod redacted;

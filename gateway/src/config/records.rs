@@ -123,9 +123,10 @@ pub(super) fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
 }
 
 /// The routes on which something is said.
-const ROUTES: [(&str, audit::Op); 4] = [
+const ROUTES: [(&str, audit::Op); 5] = [
     ("chat_completions", audit::Op::ChatCompletions),
     ("completions", audit::Op::Completions),
+    ("messages", audit::Op::Messages),
     ("models", audit::Op::Models),
     ("model", audit::Op::Model),
 ];

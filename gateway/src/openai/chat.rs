@@ -70,7 +70,7 @@ impl AnswerWriter for ChatWriter {
                     name,
                     arguments,
                 } => {
-                    let id = self.envelope.call_id(*choice, *index);
+                    let id = self.envelope.minted_id("call", *choice, *index);
                     let call = Call::new(Some(*index), id, name, arguments);
                     (Delta::call(call), None)
                 }
@@ -87,7 +87,7 @@ impl AnswerWriter for ChatWriter {
         out.into()
     }
 
-    fn usage(&self, usage: Option<Usage>) -> Bytes {
+    fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
         if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
             self.write(&mut out, &[], Some(Tokens::of(usage)));
@@ -209,17 +209,6 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Envelope {
-    /// Tool-call ids are minted here: what an upstream calls them is text that nobody judged.
-    fn call_id(&self, choice: u32, index: u32) -> String {
-        let tail = self
-            .id
-            .get(self.id.len().saturating_sub(12)..)
-            .unwrap_or_default();
-        format!("call_{tail}_{choice}_{index}")
-    }
-}
-
 #[derive(Serialize)]
 struct Completion<'a> {
     id: &'a str,
@@ -283,7 +272,7 @@ impl<'a> Message<'a> {
                 name,
                 arguments,
             } => {
-                let id = envelope.call_id(*choice, *index);
+                let id = envelope.minted_id("call", *choice, *index);
                 self.tool_calls.push(Call::new(None, id, name, arguments));
             }
             Piece::Finish { reason, .. } => self.reason = Some(*reason),

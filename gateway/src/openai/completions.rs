@@ -77,7 +77,7 @@ impl AnswerWriter for TextWriter {
         out.into()
     }
 
-    fn usage(&self, usage: Option<Usage>) -> Bytes {
+    fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
         if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
             self.write(&mut out, &[], Some(Tokens::of(usage)));

@@ -15,7 +15,7 @@ use crate::Gateway;
 use crate::body::Part;
 use crate::deadline::Deadline;
 use crate::dialect::{AnswerWriter, Dialect};
-use crate::openai::{self, Envelope};
+use crate::openai::Envelope;
 use crate::pipeline::release::{Ending, How, Piece, Screened, Step};
 use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
@@ -144,7 +144,7 @@ impl Delivery {
                     self.trail.goes_out();
                     bytes
                 }
-                Step::Silence => openai::KEEP_ALIVE,
+                Step::Silence => self.writer.keep_alive(),
                 Step::End(ending) => return Some(ending),
             };
             // A client that does not read is a client that is gone.
@@ -170,7 +170,7 @@ impl Delivery {
         let tail = match how {
             How::Fault(refusal) => {
                 let recorded = self.trail.fail(&refusal).await;
-                failed(gw, &recorded.err().unwrap_or(refusal), id)
+                failed(gw, &*self.writer, &recorded.err().unwrap_or(refusal), id)
             }
             How::Complete | How::Blocked(_) => {
                 let chunks = [
@@ -182,7 +182,7 @@ impl Delivery {
                 self.trail.shows(tail);
                 match self.trail.close().await {
                     Ok(()) => chunks.into(),
-                    Err(refusal) => failed(gw, &refusal, id),
+                    Err(refusal) => failed(gw, &*self.writer, &refusal, id),
                 }
             }
         };
@@ -208,9 +208,9 @@ async fn finish(
     client.send(Part::End).await
 }
 
-/// The event that ends a stream in failure. SDKs raise it as an error; a missing `[DONE]` they would not notice.
-fn failed(gw: &Gateway, refusal: &Refusal, id: uuid::Uuid) -> Bytes {
-    openai::event(&reply::describe(refusal, gw, id).body())
+/// The event that ends a stream in failure. SDKs raise it as an error; a missing end they would not notice.
+fn failed(gw: &Gateway, writer: &dyn AnswerWriter, refusal: &Refusal, id: uuid::Uuid) -> Bytes {
+    writer.failed(&reply::describe(refusal, gw, id))
 }
 
 /// Writes an answer in the words of its dialect.

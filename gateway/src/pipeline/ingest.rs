@@ -7,6 +7,8 @@
 //!
 //! Bounds: body bytes, JSON depth ([`crate::json::DEPTH_MAX`]), messages, tools, stop texts, choices.
 
+use std::collections::HashMap;
+
 use backends::Chat;
 
 use crate::Limits;
@@ -21,6 +23,7 @@ mod body;
 mod chat;
 mod completions;
 mod fields;
+mod messages;
 mod sampling;
 
 pub use body::discard;
@@ -41,18 +44,16 @@ pub struct Prompt {
 
 /// Where in a request a text stands, by where it stands in the [`Chat`]: the same, unless the dialect has other fields.
 #[derive(Debug, Clone, Default)]
-pub struct Places(Vec<(&'static str, &'static str)>);
+pub struct Places(HashMap<String, String>);
 
 impl Places {
-    /// Pairs of a path in the chat and the path in the request.
-    fn of<const N: usize>(pairs: [(&'static str, &'static str); N]) -> Places {
-        Places(pairs.into())
+    fn put(&mut self, in_chat: String, in_request: String) {
+        self.0.insert(in_chat, in_request);
     }
 
     /// The path in the request.
     pub fn in_request(&self, path: String) -> String {
-        let known = self.0.iter().find(|(in_chat, _)| *in_chat == path);
-        known.map_or(path, |(_, in_request)| (*in_request).to_owned())
+        self.0.get(&path).cloned().unwrap_or(path)
     }
 }
 
@@ -95,6 +96,7 @@ pub fn parse(body: &[u8], dialect: Dialect, limits: &Limits) -> Result<Prompt, B
         Json::Object(fields) => match dialect {
             Dialect::Chat => chat::read(fields, limits),
             Dialect::Completions => completions::read(fields, limits),
+            Dialect::Messages => messages::read(fields),
         },
         other => Err(BadRequest::wrong_type("", "an object", other.kind())),
     }

@@ -18,6 +18,17 @@ pub enum Route {
     Model(String),
 }
 
+impl Route {
+    /// What entries call it.
+    pub fn op(&self) -> audit::Op {
+        match self {
+            Route::Ask(dialect) => dialect.op(),
+            Route::Models => audit::Op::Models,
+            Route::Model(_) => audit::Op::Model,
+        }
+    }
+}
+
 /// The endpoint of a request.
 ///
 /// # Errors
@@ -26,6 +37,7 @@ pub fn of(incoming: &Incoming) -> Result<Route, Refusal> {
     let (route, method, allow) = match incoming.head.uri.path() {
         "/v1/chat/completions" => (Route::Ask(Dialect::Chat), Method::POST, "POST"),
         "/v1/completions" => (Route::Ask(Dialect::Completions), Method::POST, "POST"),
+        "/v1/messages" => (Route::Ask(Dialect::Messages), Method::POST, "POST"),
         "/v1/models" => (Route::Models, Method::GET, "GET"),
         path => match path.strip_prefix("/v1/models/") {
             Some(name) if !name.is_empty() => (Route::Model(name.to_owned()), Method::GET, "GET"),

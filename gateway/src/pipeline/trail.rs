@@ -25,12 +25,13 @@ use crate::Gateway;
 use crate::config::AuditLevel;
 use crate::connections::Closed;
 use crate::deadline::Deadline;
+use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
 use crate::pipeline::forward::Target;
 use crate::pipeline::ingest::{Dropped, Prompt};
 use crate::pipeline::release::{Ending, How, Piece, Screened};
-use crate::pipeline::route::{self, Route};
+use crate::pipeline::route;
 use crate::pipeline::screen::Clearance;
 use crate::pipeline::texts;
 use crate::refusal::Refusal;
@@ -457,6 +458,11 @@ impl Trail {
         self.facts.id
     }
 
+    /// In whose words the caller is refused.
+    pub fn dialect(&self) -> Dialect {
+        Dialect::of(self.facts.op)
+    }
+
     /// Whether the caller asked for a stream.
     pub fn streams(&self) -> bool {
         self.facts.stream
@@ -600,12 +606,7 @@ impl Drop for Trail {
 
 impl Facts {
     fn of(incoming: &Incoming, listener: &audit::Name) -> Facts {
-        let op = match route::of(incoming) {
-            Ok(Route::Ask(dialect)) => dialect.op(),
-            Ok(Route::Models) => audit::Op::Models,
-            Ok(Route::Model(_)) => audit::Op::Model,
-            Err(_) => audit::Op::Unknown,
-        };
+        let op = route::of(incoming).map_or(audit::Op::Unknown, |route| route.op());
         let peer = incoming.peer.address;
         Facts {
             id: incoming.id,

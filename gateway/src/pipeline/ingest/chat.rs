@@ -324,7 +324,10 @@ fn modalities(top: &mut Fields<'_>) -> Result<(), BadRequest> {
 }
 
 /// A JSON Schema is forwarded whole, so it is guarded whole.
-fn schema(fields: &mut Fields<'_>, key: &str) -> Result<Option<serde_json::Value>, BadRequest> {
+pub(super) fn schema(
+    fields: &mut Fields<'_>,
+    key: &str,
+) -> Result<Option<serde_json::Value>, BadRequest> {
     match fields.take(key) {
         None => Ok(None),
         Some(value @ Json::Object(_)) => Ok(Some(value.into_value())),
@@ -333,7 +336,7 @@ fn schema(fields: &mut Fields<'_>, key: &str) -> Result<Option<serde_json::Value
 }
 
 /// Ids are made by machines. Holding them to a machine's alphabet keeps text from travelling in them.
-fn identifier(fields: &mut Fields<'_>, key: &str) -> Result<Option<String>, BadRequest> {
+pub(super) fn identifier(fields: &mut Fields<'_>, key: &str) -> Result<Option<String>, BadRequest> {
     let Some(id) = fields.string(key)? else {
         return Ok(None);
     };
@@ -347,9 +350,9 @@ fn identifier(fields: &mut Fields<'_>, key: &str) -> Result<Option<String>, BadR
     ))
 }
 
-const MESSAGES_MAX: usize = 4096;
-const PARTS_MAX: usize = 256;
-const TOOLS_MAX: usize = 128;
+pub(super) const MESSAGES_MAX: usize = 4096;
+pub(super) const PARTS_MAX: usize = 256;
+pub(super) const TOOLS_MAX: usize = 128;
 const IDENTIFIER_BYTES_MAX: usize = 64;
 
 const ROLES: [(&str, Role); 5] = [

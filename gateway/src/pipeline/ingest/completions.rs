@@ -31,6 +31,8 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
     top.inert(&INERT);
     top.finish();
     let messages = vec![Message::text(Role::User, text)];
+    let mut places = Places::default();
+    places.put("messages[0].content".to_owned(), place.to_owned());
     Ok(Prompt {
         dialect: Dialect::Completions,
         chat: Chat {
@@ -38,7 +40,7 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
             stream,
             ..Chat::new(model, messages)
         },
-        places: Places::of([("messages[0].content", place)]),
+        places,
         usage_wanted,
         dropped,
     })

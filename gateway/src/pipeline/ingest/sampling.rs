@@ -42,13 +42,17 @@ fn stop(top: &mut Fields<'_>) -> Result<Vec<String>, BadRequest> {
             ));
         }
     };
+    strings("stop", items)
+}
+
+/// The items of an array that must all be strings.
+pub(super) fn strings(path: &str, items: Vec<Json>) -> Result<Vec<String>, BadRequest> {
     let read = |(at, item): (usize, Json)| match item {
         Json::String(text) => Ok(text),
-        other => Err(BadRequest::wrong_type(
-            &format!("stop[{at}]"),
-            "a string",
-            other.kind(),
-        )),
+        other => {
+            let path = format!("{path}[{at}]");
+            Err(BadRequest::wrong_type(&path, "a string", other.kind()))
+        }
     };
     items.into_iter().enumerate().map(read).collect()
 }
@@ -65,4 +69,5 @@ pub(super) fn stream_options(top: &mut Fields<'_>) -> Result<bool, BadRequest> {
     Ok(usage)
 }
 
-const STOPS_MAX: usize = 16;
+/// Most texts at which to stop.
+pub(super) const STOPS_MAX: usize = 16;
