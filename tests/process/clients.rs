@@ -1,4 +1,4 @@
-//! Clients that people really use: the README followed to the letter, and the official `openai` package.
+//! Clients that people really use: the README followed to the letter, and the official packages of OpenAI and Anthropic.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -65,11 +65,21 @@ fn the_readme_works_word_by_word() {
 
 #[tokio::test]
 async fn the_openai_package_notices_nothing_but_clear_answers() {
+    package("openai_client.py", OPENAI).await;
+}
+
+#[tokio::test]
+async fn the_anthropic_package_notices_nothing_but_clear_answers() {
+    package("anthropic_client.py", ANTHROPIC).await;
+}
+
+/// Runs a client of `tests/python` against a gateway, and looks up in the log what it did.
+async fn package(script: &str, expected: &[(&str, usize, &[&str])]) {
     let folder = Folder::new();
     std::fs::write(folder.path().join("key"), &folder.key).unwrap();
     let serving = folder.serve().await;
     let mut client = tokio::process::Command::new(python());
-    client.arg(repository().join("tests/python/openai_client.py"));
+    client.arg(repository().join("tests/python").join(script));
     client
         .arg(format!("https://{}/v1", serving.address))
         .args(["certs/ca.pem", "key"]);
@@ -79,8 +89,8 @@ async fn the_openai_package_notices_nothing_but_clear_answers() {
     serving.stop().await;
     let log = folder.log();
     let requests: BTreeMap<String, Vec<String>> = serde_json::from_str(&said).expect("JSON");
-    assert_eq!(requests.len(), EXPECTED.len(), "{requests:?}");
-    for (name, times, entries) in EXPECTED {
+    assert_eq!(requests.len(), expected.len(), "{requests:?}");
+    for (name, times, entries) in expected {
         let ids = requests
             .get(*name)
             .unwrap_or_else(|| panic!("no {name} in {said}"));
@@ -96,7 +106,7 @@ async fn the_openai_package_notices_nothing_but_clear_answers() {
 }
 
 /// Of each case of `openai_client.py`: how many requests it takes, and what the log says of each.
-const EXPECTED: &[(&str, usize, &[&str])] = &[
+const OPENAI: &[(&str, usize, &[&str])] = &[
     ("plain", 1, &["req.intent", "completed"]),
     ("streamed", 1, &["req.intent", "completed"]),
     ("tools", 2, &["req.intent", "completed"]),
@@ -119,6 +129,28 @@ const EXPECTED: &[(&str, usize, &[&str])] = &[
     ("blocked_stream", 1, &["req.intent", "blocked"]),
     ("blocked_answer", 1, &["req.intent", "blocked"]),
     ("upstream_down", 3, &["req.intent", "upstream_error"]),
+    (
+        "upstream_fails_mid_stream",
+        1,
+        &["req.intent", "upstream_incomplete"],
+    ),
+];
+
+/// The same of `anthropic_client.py`.
+const ANTHROPIC: &[(&str, usize, &[&str])] = &[
+    ("plain", 1, &["req.intent", "completed"]),
+    ("streamed", 1, &["req.intent", "completed"]),
+    ("tools", 2, &["req.intent", "completed"]),
+    ("tools_streamed", 1, &["req.intent", "completed"]),
+    ("denied", 1, &["access_denied"]),
+    ("unknown_model", 1, &["model_not_found"]),
+    ("stranger", 1, &["invalid_api_key"]),
+    ("bad_request", 1, &["invalid_value"]),
+    ("blocked_prompt", 1, &["content_filter"]),
+    ("redacted_prompt", 1, &["req.intent", "completed"]),
+    ("redacted_stream", 1, &["req.intent", "completed"]),
+    ("blocked_stream", 1, &["req.intent", "blocked"]),
+    ("blocked_answer", 1, &["req.intent", "blocked"]),
     (
         "upstream_fails_mid_stream",
         1,

@@ -15,11 +15,15 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
     same_as_serde_json(body);
-    for dialect in [Dialect::Chat, Dialect::Completions] {
+    for dialect in [Dialect::Chat, Dialect::Completions, Dialect::Messages] {
         let Ok(prompt) = ingest::parse(body, dialect, &LIMITS) else {
             continue;
         };
         every_text_is_shown(&prompt.chat);
+        for text in texts::texts(&prompt.chat) {
+            let place = prompt.places.in_request(text.path);
+            assert!(audit::FieldPath::new(&place).is_some(), "no path: {place}");
+        }
         every_text_goes_back(prompt.chat);
         assert!(prompt.dropped.names.len() <= prompt.dropped.count as usize);
     }
