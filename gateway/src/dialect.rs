@@ -53,6 +53,9 @@ pub trait AnswerWriter: Send + Sync {
 }
 
 impl Dialect {
+    /// Every dialect, in the order of the type.
+    pub const ALL: [Dialect; 3] = [Dialect::Chat, Dialect::Completions, Dialect::Messages];
+
     /// What the policy calls it.
     pub fn action(self) -> Action {
         match self {

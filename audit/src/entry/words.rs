@@ -158,7 +158,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// The field names of the APIs' contracts, sorted. A name that is not here cannot be in an entry.
-const FIELDS: [&str; 78] = [
+const FIELDS: [&str; 81] = [
     "annotations",
     "arguments",
     "audio",
@@ -199,6 +199,8 @@ const FIELDS: [&str; 78] = [
     "name",
     "object",
     "output",
+    "output_config",
+    "output_format",
     "parameters",
     "partial_json",
     "parts",
@@ -231,6 +233,7 @@ const FIELDS: [&str; 78] = [
     "tool_call_id",
     "tool_calls",
     "tool_choice",
+    "tool_use_id",
     "tools",
     "top_logprobs",
     "type",

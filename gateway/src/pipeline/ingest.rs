@@ -1,9 +1,9 @@
 //! What do they ask, within limits? Parsed once, by the field contract of the endpoint.
 //!
-//! Every request field is one of five things (`chat.rs` and its neighbours list them, field by field): *guarded* text that is scanned,
-//! *constrained* to an enum or a range, *inert* (accepted, not forwarded), *refused*, or unknown: dropped, counted,
-//! and announced in `x-portcullis-dropped`. Nothing unknown is ever forwarded, because [`backends::Chat`] has no place
-//! for it.
+//! Every request field is one of five things: *guarded* text that is scanned, *constrained* to an enum or a range,
+//! *inert* (accepted, not forwarded), *refused*, or unknown: dropped, counted, and announced in
+//! `x-portcullis-dropped`. The `CONTRACT` of each dialect lists them, and `docs/api.md` is written from it. Nothing
+//! unknown is ever forwarded, because [`backends::Chat`] has no place for it.
 //!
 //! Bounds: body bytes, JSON depth ([`crate::json::DEPTH_MAX`]), messages, tools, stop texts, choices.
 
@@ -22,6 +22,7 @@ use crate::refusal::{BadRequest, Refusal};
 mod body;
 mod chat;
 mod completions;
+pub mod contract;
 mod fields;
 mod messages;
 mod sampling;

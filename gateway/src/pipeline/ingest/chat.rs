@@ -1,18 +1,8 @@
-//! The field contract of `POST /v1/chat/completions`.
-//!
-//! | field | kind |
-//! |---|---|
-//! | `messages[].content`, `.content[].text`, `.name`, `.refusal`, `.reasoning_content`, `.tool_calls[].function.{name,arguments}` | guarded |
-//! | `tools[].function.{name,description,parameters}`, `response_format.json_schema.{name,description,schema}`, `stop` | guarded |
-//! | `messages[].role`, `.tool_call_id`, `.tool_calls[].id`, `tool_choice` (its function's name guarded), `response_format.type`, `reasoning_effort` | constrained |
-//! | `model`, `stream`, `stream_options.include_usage`, `n`, `seed`, `temperature`, `top_p`, the penalties, `max_tokens`, `max_completion_tokens`, `parallel_tool_calls` | constrained |
-//! | `user`, `metadata`, `service_tier`, `safety_identifier`, `prompt_cache_key`, `prompt_cache_retention`, `verbosity`, `store: false`, `stream_options.include_obfuscation` | inert |
-//! | `logprobs`, `top_logprobs`, `logit_bias`, `audio`, `modalities` beyond text, `prediction`, `web_search_options`, `functions`, `function_call`, `store: true` | refused |
-//! | content parts other than `text` and `refusal` | refused |
-//! | everything else | dropped |
+//! The field contract of `POST /v1/chat/completions`. `CONTRACT` lists every field.
 
 use backends::{Chat, Message, ReasoningEffort, ResponseFormat, Role, Tool, ToolCall, ToolChoice};
 
+use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::{Dropped, Places, Prompt, sampling};
 use crate::Limits;
@@ -396,4 +386,82 @@ const REFUSED: [(&str, &str); 9] = [
     ),
     ("functions", "use 'tools'"),
     ("function_call", "use 'tool_choice'"),
+];
+
+/// What becomes of each field.
+pub(super) const CONTRACT: &[Field] = &[
+    ("messages[].content", Kind::Guarded),
+    ("messages[].content[].text", Kind::Guarded),
+    ("messages[].content[].refusal", Kind::Guarded),
+    ("messages[].name", Kind::Guarded),
+    ("messages[].refusal", Kind::Guarded),
+    ("messages[].reasoning_content", Kind::Guarded),
+    ("messages[].reasoning", Kind::Guarded),
+    ("messages[].tool_calls[].function.name", Kind::Guarded),
+    ("messages[].tool_calls[].function.arguments", Kind::Guarded),
+    ("tools[].function.name", Kind::Guarded),
+    ("tools[].function.description", Kind::Guarded),
+    ("tools[].function.parameters", Kind::Guarded),
+    ("tool_choice.function.name", Kind::Guarded),
+    ("response_format.json_schema.name", Kind::Guarded),
+    ("response_format.json_schema.description", Kind::Guarded),
+    ("response_format.json_schema.schema", Kind::Guarded),
+    ("stop", Kind::Guarded),
+    ("model", Kind::Constrained),
+    ("messages[].role", Kind::Constrained),
+    ("messages[].content[].type", Kind::Constrained),
+    ("messages[].tool_call_id", Kind::Constrained),
+    ("messages[].tool_calls[].id", Kind::Constrained),
+    ("messages[].tool_calls[].type", Kind::Constrained),
+    ("tools[].type", Kind::Constrained),
+    ("tools[].function.strict", Kind::Constrained),
+    ("tool_choice.type", Kind::Constrained),
+    ("parallel_tool_calls", Kind::Constrained),
+    ("response_format.type", Kind::Constrained),
+    ("response_format.json_schema.strict", Kind::Constrained),
+    ("reasoning_effort", Kind::Constrained),
+    ("modalities", Kind::Constrained),
+    ("stream", Kind::Constrained),
+    ("stream_options.include_usage", Kind::Constrained),
+    ("n", Kind::Constrained),
+    ("seed", Kind::Constrained),
+    ("temperature", Kind::Constrained),
+    ("top_p", Kind::Constrained),
+    ("frequency_penalty", Kind::Constrained),
+    ("presence_penalty", Kind::Constrained),
+    ("max_tokens", Kind::Constrained),
+    ("max_completion_tokens", Kind::Constrained),
+    ("messages", Kind::Parts),
+    ("messages[].tool_calls", Kind::Parts),
+    ("messages[].tool_calls[].function", Kind::Parts),
+    ("tools", Kind::Parts),
+    ("tools[].function", Kind::Parts),
+    ("tool_choice", Kind::Parts),
+    ("tool_choice.function", Kind::Parts),
+    ("response_format", Kind::Parts),
+    ("response_format.json_schema", Kind::Parts),
+    ("stream_options", Kind::Parts),
+    ("messages[].content[].cache_control", Kind::Inert),
+    ("messages[].content[].annotations", Kind::Inert),
+    ("messages[].tool_calls[].index", Kind::Inert),
+    ("tools[].cache_control", Kind::Inert),
+    ("stream_options.include_obfuscation", Kind::Inert),
+    ("user", Kind::Inert),
+    ("metadata", Kind::Inert),
+    ("service_tier", Kind::Inert),
+    ("safety_identifier", Kind::Inert),
+    ("prompt_cache_key", Kind::Inert),
+    ("prompt_cache_retention", Kind::Inert),
+    ("verbosity", Kind::Inert),
+    ("messages[].function_call", Kind::Refused),
+    ("messages[].audio", Kind::Refused),
+    ("store", Kind::Refused),
+    ("logprobs", Kind::Refused),
+    ("top_logprobs", Kind::Refused),
+    ("logit_bias", Kind::Refused),
+    ("audio", Kind::Refused),
+    ("prediction", Kind::Refused),
+    ("web_search_options", Kind::Refused),
+    ("functions", Kind::Refused),
+    ("function_call", Kind::Refused),
 ];

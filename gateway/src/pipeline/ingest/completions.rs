@@ -1,15 +1,8 @@
-//! The field contract of `POST /v1/completions`. The prompt is asked as a user's message.
-//!
-//! | field | kind |
-//! |---|---|
-//! | `prompt` (one text, alone or in an array), `stop` | guarded |
-//! | `model`, `stream`, `stream_options.include_usage`, `n`, `seed`, `temperature`, `top_p`, the penalties, `max_tokens` | constrained |
-//! | `best_of` (only what `n` says), `user`, `metadata`, `stream_options.include_obfuscation` | inert |
-//! | `prompt` as tokens or as several texts, `suffix`, `echo: true`, `logprobs`, `logit_bias` | refused |
-//! | everything else | dropped |
+//! The field contract of `POST /v1/completions`. The prompt is asked as a user's message. `CONTRACT` lists every field.
 
 use backends::{Chat, Message, Role};
 
+use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::{Dropped, Places, Prompt, sampling};
 use crate::Limits;
@@ -91,4 +84,30 @@ const REFUSED: [(&str, &str); 4] = [
     ("echo", "the prompt is not repeated"),
     ("logprobs", "log probabilities are not scanned"),
     ("logit_bias", "it can spell out text that is not scanned"),
+];
+
+/// What becomes of each field.
+pub(super) const CONTRACT: &[Field] = &[
+    ("prompt", Kind::Guarded),
+    ("stop", Kind::Guarded),
+    ("model", Kind::Constrained),
+    ("stream", Kind::Constrained),
+    ("stream_options.include_usage", Kind::Constrained),
+    ("n", Kind::Constrained),
+    ("best_of", Kind::Constrained),
+    ("seed", Kind::Constrained),
+    ("temperature", Kind::Constrained),
+    ("top_p", Kind::Constrained),
+    ("frequency_penalty", Kind::Constrained),
+    ("presence_penalty", Kind::Constrained),
+    ("max_tokens", Kind::Constrained),
+    ("max_completion_tokens", Kind::Constrained),
+    ("stream_options", Kind::Parts),
+    ("stream_options.include_obfuscation", Kind::Inert),
+    ("user", Kind::Inert),
+    ("metadata", Kind::Inert),
+    ("suffix", Kind::Refused),
+    ("echo", Kind::Refused),
+    ("logprobs", Kind::Refused),
+    ("logit_bias", Kind::Refused),
 ];

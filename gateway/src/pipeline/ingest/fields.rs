@@ -52,6 +52,8 @@ impl<'d> Fields<'d> {
 
     /// The value of a key, `null` being the same as absent (SDKs send both).
     pub(super) fn take(&mut self, key: &str) -> Option<Json> {
+        #[cfg(test)]
+        super::contract::asked(&self.path(key));
         let at = self.fields.iter().position(|(name, _)| name == key)?;
         Some(self.fields.remove(at).1).filter(|value| *value != Json::Null)
     }
@@ -150,6 +152,9 @@ impl<'d> Fields<'d> {
 
     /// Accepted, and not forwarded.
     pub(super) fn inert(&mut self, keys: &[&str]) {
+        #[cfg(test)]
+        keys.iter()
+            .for_each(|key| super::contract::asked(&self.path(key)));
         self.fields
             .retain(|(name, _)| !keys.contains(&name.as_str()));
     }

@@ -1,16 +1,5 @@
 //! The field contract of `POST /v1/messages` (Anthropic API reference, *Create a Message*).
 //!
-//! | field | kind |
-//! |---|---|
-//! | `system`, `messages[].content`, `.content[].{text,thinking,name,input,tool_use_id,id}`, `.content[].content` of a tool result | guarded |
-//! | `tools[].{name,description,input_schema}`, `tool_choice.name`, `stop_sequences`, `output_config.format.schema`, `output_format.schema` | guarded |
-//! | `messages[].role`, `.content[].type`, `tool_choice.{type,disable_parallel_tool_use}`, `output_config.effort` | constrained |
-//! | `model`, `max_tokens`, `stream`, `temperature`, `top_p` | constrained |
-//! | `metadata`, `service_tier`, `top_k`, `thinking`, `cache_control`, `citations`, `signature`, `is_error`, `caller` | inert |
-//! | `container`, `mcp_servers`, `context_management`, tools that the vendor's servers run | refused |
-//! | content blocks other than `text`, `thinking`, `tool_use` and `tool_result` | refused |
-//! | everything else | dropped |
-//!
 //! A tool result becomes a message of its own, as the other dialects have it; several texts of one message are put together,
 //! line by line, as the model would read them.
 
@@ -19,6 +8,7 @@ use backends::{
 };
 
 use super::chat::{MESSAGES_MAX, PARTS_MAX, TOOLS_MAX, identifier, schema};
+use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::{STOPS_MAX, strings};
 use super::{Dropped, Places, Prompt};
@@ -483,4 +473,75 @@ const REFUSED: [(&str, &str); 3] = [
     ("container", "nothing runs at the model server"),
     ("mcp_servers", "what they say is not scanned"),
     ("context_management", "this gateway keeps no conversations"),
+];
+
+/// What becomes of each field.
+pub(super) const CONTRACT: &[Field] = &[
+    ("system", Kind::Guarded),
+    ("system[].text", Kind::Guarded),
+    ("messages[].content", Kind::Guarded),
+    ("messages[].content[].text", Kind::Guarded),
+    ("messages[].content[].thinking", Kind::Guarded),
+    ("messages[].content[].name", Kind::Guarded),
+    ("messages[].content[].input", Kind::Guarded),
+    ("messages[].content[].content", Kind::Guarded),
+    ("messages[].content[].content[].text", Kind::Guarded),
+    ("tools[].name", Kind::Guarded),
+    ("tools[].description", Kind::Guarded),
+    ("tools[].input_schema", Kind::Guarded),
+    ("tool_choice.name", Kind::Guarded),
+    ("stop_sequences", Kind::Guarded),
+    ("output_config.format.schema", Kind::Guarded),
+    ("output_format.schema", Kind::Guarded),
+    ("model", Kind::Constrained),
+    ("max_tokens", Kind::Constrained),
+    ("stream", Kind::Constrained),
+    ("temperature", Kind::Constrained),
+    ("top_p", Kind::Constrained),
+    ("system[].type", Kind::Constrained),
+    ("messages[].role", Kind::Constrained),
+    ("messages[].content[].type", Kind::Constrained),
+    ("messages[].content[].id", Kind::Constrained),
+    ("messages[].content[].tool_use_id", Kind::Constrained),
+    ("messages[].content[].content[].type", Kind::Constrained),
+    ("tools[].type", Kind::Constrained),
+    ("tools[].strict", Kind::Constrained),
+    ("tool_choice.type", Kind::Constrained),
+    ("tool_choice.disable_parallel_tool_use", Kind::Constrained),
+    ("output_config.effort", Kind::Constrained),
+    ("output_config.format.type", Kind::Constrained),
+    ("output_format.type", Kind::Constrained),
+    ("messages", Kind::Parts),
+    ("tools", Kind::Parts),
+    ("tool_choice", Kind::Parts),
+    ("output_config", Kind::Parts),
+    ("output_config.format", Kind::Parts),
+    ("output_format", Kind::Parts),
+    ("metadata", Kind::Inert),
+    ("service_tier", Kind::Inert),
+    ("top_k", Kind::Inert),
+    ("thinking", Kind::Inert),
+    ("cache_control", Kind::Inert),
+    ("inference_geo", Kind::Inert),
+    ("tools[].cache_control", Kind::Inert),
+    ("tools[].eager_input_streaming", Kind::Inert),
+    ("tools[].defer_loading", Kind::Inert),
+    ("system[].cache_control", Kind::Inert),
+    ("system[].citations", Kind::Inert),
+    ("system[].signature", Kind::Inert),
+    ("system[].is_error", Kind::Inert),
+    ("system[].caller", Kind::Inert),
+    ("messages[].content[].cache_control", Kind::Inert),
+    ("messages[].content[].citations", Kind::Inert),
+    ("messages[].content[].signature", Kind::Inert),
+    ("messages[].content[].is_error", Kind::Inert),
+    ("messages[].content[].caller", Kind::Inert),
+    ("messages[].content[].content[].cache_control", Kind::Inert),
+    ("messages[].content[].content[].citations", Kind::Inert),
+    ("messages[].content[].content[].signature", Kind::Inert),
+    ("messages[].content[].content[].is_error", Kind::Inert),
+    ("messages[].content[].content[].caller", Kind::Inert),
+    ("container", Kind::Refused),
+    ("mcp_servers", Kind::Refused),
+    ("context_management", Kind::Refused),
 ];

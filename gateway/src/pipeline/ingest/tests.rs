@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         body_bytes_max: 1 << 20,
         body_timeout: std::time::Duration::from_secs(1),

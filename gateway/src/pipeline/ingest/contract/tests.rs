@@ -1,0 +1,130 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::super::{parse, tests::limits};
+use super::*;
+
+/// Requests that have every kind of part, so that the readers come past each of their questions.
+fn samples(dialect: Dialect) -> Vec<Value> {
+    let schema = json!({ "type": "object" });
+    let function = json!({ "name": "f", "description": "d", "parameters": schema, "strict": true });
+    let call =
+        json!({ "id": "c", "type": "function", "function": { "name": "f", "arguments": "{}" } });
+    let chat = json!({
+        "model": "m",
+        "messages": [
+            { "role": "user", "content": [{ "type": "text", "text": "t" }, { "type": "refusal", "refusal": "r" }] },
+            { "role": "assistant", "tool_calls": [call] },
+            { "role": "tool", "tool_call_id": "c", "content": "r" },
+        ],
+        "tools": [{ "type": "function", "function": function }],
+        "tool_choice": { "type": "function", "function": { "name": "f" } },
+        "response_format": { "type": "json_schema", "json_schema": { "name": "n", "schema": schema } },
+        "stream_options": { "include_usage": true },
+    });
+    let messages = json!({
+        "model": "m", "max_tokens": 1,
+        "system": [{ "type": "text", "text": "s" }],
+        "messages": [
+            { "role": "assistant", "content": [
+                { "type": "text", "text": "t" }, { "type": "thinking", "thinking": "t" },
+                { "type": "tool_use", "id": "c", "name": "f", "input": {} }] },
+            { "role": "user", "content": [
+                { "type": "tool_result", "tool_use_id": "c", "content": [{ "type": "text", "text": "t" }] }] },
+        ],
+        "tools": [{ "name": "f", "input_schema": schema }],
+        "tool_choice": { "type": "tool", "name": "f" },
+        "output_config": { "format": { "type": "json_schema", "schema": schema } },
+    });
+    let mut older = messages.clone();
+    older["output_format"] = json!({ "type": "json_schema", "schema": schema });
+    older["output_config"] = Value::Null;
+    match dialect {
+        Dialect::Chat => vec![chat],
+        Dialect::Completions => {
+            vec![
+                json!({ "model": "m", "prompt": "p", "stream_options": { "include_usage": true } }),
+            ]
+        }
+        Dialect::Messages => vec![messages, older],
+    }
+}
+
+#[test]
+fn the_contracts_list_what_the_readers_ask_for() {
+    for dialect in Dialect::ALL {
+        ASKED.take();
+        for sample in samples(dialect) {
+            let read = parse(sample.to_string().as_bytes(), dialect, &limits());
+            assert!(
+                read.is_ok(),
+                "{dialect:?}: {:?}",
+                read.err().map(|fault| fault.message)
+            );
+        }
+        let asked = ASKED.take();
+        let listed: BTreeSet<String> = of(dialect)
+            .iter()
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+        assert_eq!(
+            listed.len(),
+            of(dialect).len(),
+            "{dialect:?}: a field twice"
+        );
+        let unlisted: Vec<_> = asked.difference(&listed).collect();
+        assert!(
+            unlisted.is_empty(),
+            "{dialect:?} has no line for {unlisted:?}"
+        );
+        let unasked: Vec<_> = listed.difference(&asked).collect();
+        assert!(unasked.is_empty(), "{dialect:?} never asks for {unasked:?}");
+    }
+}
+
+/// A finding in a field whose place cannot stand in an entry could not be recorded.
+#[test]
+fn every_guarded_place_can_stand_in_an_entry() {
+    for dialect in Dialect::ALL {
+        for (path, kind) in of(dialect) {
+            let fits = audit::FieldPattern::new(path).is_some();
+            assert!(fits || *kind != Kind::Guarded, "{dialect:?}: {path}");
+        }
+    }
+}
+
+/// The tables of `docs/api.md` are written from the contracts.
+#[test]
+fn the_documentation_has_the_contracts() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api.md");
+    let mut text = std::fs::read_to_string(&file).expect("docs/api.md");
+    for dialect in Dialect::ALL {
+        let begin = format!("<!-- contract: {dialect:?} -->\n");
+        let (before, rest) = text.split_once(&begin).expect("its beginning");
+        let (_, after) = rest.split_once("<!-- end -->").expect("its end");
+        text = format!("{before}{begin}{}<!-- end -->{after}", table(of(dialect)));
+    }
+    if std::env::var_os("PORTCULLIS_WRITE_TABLE").is_some() {
+        std::fs::write(&file, text).expect("written");
+        return;
+    }
+    let written = std::fs::read_to_string(&file).expect("docs/api.md");
+    assert!(
+        written == text,
+        "PORTCULLIS_WRITE_TABLE=1 writes it; it should be:\n{text}"
+    );
+}
+
+/// One line for each kind.
+fn table(contract: &[Field]) -> String {
+    let kinds = [Kind::Guarded, Kind::Constrained, Kind::Inert, Kind::Refused];
+    let line = |kind: Kind| {
+        let fields = contract.iter().filter(|(_, of)| *of == kind);
+        let names: Vec<_> = fields.map(|(path, _)| format!("`{path}`")).collect();
+        (!names.is_empty()).then(|| format!("| {} | {} |\n", kind.as_str(), names.join(", ")))
+    };
+    let lines: String = kinds.into_iter().filter_map(line).collect();
+    format!("| kind | fields |\n|---|---|\n{lines}")
+}
