@@ -114,7 +114,9 @@ impl Identities {
             return None;
         }
         let covering = || {
-            let ends = principal.rmatch_indices([':', '/']);
+            // Somebody has a name of their own behind what is covered.
+            let named = principal.trim_end_matches([':', '/']);
+            let ends = named.rmatch_indices([':', '/']);
             ends.filter_map(|(at, sign)| principal.get(..at + sign.len()))
                 .find_map(|stem| self.records.get(&format!("{stem}{ALL_BELOW}")))
         };
