@@ -40,6 +40,7 @@ pub mod certs;
 pub mod config;
 pub mod connections;
 pub mod deadline;
+pub mod decisions;
 pub mod dialect;
 pub mod identity;
 pub mod incoming;

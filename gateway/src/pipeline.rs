@@ -74,10 +74,29 @@ async fn serve(
             Ok(Answer::Asked(dialect, Box::new(screened)))
         }
         Route::Models => models::list(gw, incoming, trail).await.map(Answer::Models),
+        Route::Decision(id) => decision(gw, incoming, &id, trail)
+            .await
+            .map(Answer::Decision),
         Route::Model(name) => models::one(gw, incoming, &name, trail)
             .await
             .map(Answer::Model),
     }
+}
+
+/// Why an earlier request of the same caller was refused.
+async fn decision(
+    gw: &Gateway,
+    incoming: &Incoming,
+    id: &str,
+    trail: &mut Trail,
+) -> Result<serde_json::Value, Refusal> {
+    let rules = trail.rules();
+    authenticate::caller(gw, incoming, &rules.policy, trail).await?;
+    let id = uuid::Uuid::try_parse(id).ok();
+    let known = id.zip(trail.asker());
+    known
+        .and_then(|(id, asker)| gw.decisions.about(id, &asker))
+        .ok_or(Refusal::DecisionNotFound)
 }
 
 /// A question to a model, top to bottom.

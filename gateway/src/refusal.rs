@@ -30,6 +30,8 @@ pub enum Refusal {
     BrokenBody,
     /// No such path.
     UnknownUrl,
+    /// No refusal of that id is known, or it is somebody else's.
+    DecisionNotFound,
     /// The path exists, for another method.
     MethodNotAllowed {
         /// the methods it has

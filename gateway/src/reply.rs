@@ -36,6 +36,8 @@ pub enum Answer {
     Models(Vec<String>),
     /// The name of one.
     Model(String),
+    /// What was decided about an earlier request.
+    Decision(Value),
 }
 
 /// The connection is closed without an answer, and counted.
@@ -97,6 +99,7 @@ pub async fn render(
             let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
             Ok(served(gw, &openai::models(&names), count, trail).await)
         }
+        Ok(Answer::Decision(decision)) => Ok(served(gw, &decision, 1, trail).await),
         Ok(Answer::Model(name)) => Ok(served(gw, &openai::model(&name), 1, trail).await),
         Err(refusal) => refused(gw, refusal, trail).await,
     }
@@ -190,8 +193,16 @@ async fn refused(
 ) -> Result<Response<Body>, Unanswered> {
     let (id, dropped, dialect) = (trail.id(), trail.dropped().clone(), trail.dialect());
     let told = describe(&refusal, gw, id);
+    let asker = trail.asker();
     let told = match trail.refuse(&refusal, &told).await {
-        Ok(Recorded::Yes) => told,
+        Ok(Recorded::Yes) => {
+            // Whoever asks in vain does not push out what others may ask about.
+            let vain = matches!(refusal, Refusal::DecisionNotFound);
+            if let Some(asker) = asker.filter(|_| !vain) {
+                gw.decisions.keep(id, asker, &refusal, &told);
+            }
+            told
+        }
         Ok(Recorded::Counted) => return Err(Unanswered),
         Err(unrecorded) => describe(&unrecorded, gw, id),
     };
@@ -269,6 +280,12 @@ pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
             "invalid_request_error",
             "unknown_url",
             "There is no such endpoint.",
+        ),
+        Refusal::DecisionNotFound => told(
+            404,
+            "invalid_request_error",
+            "decision_not_found",
+            "No refusal of yours has this request id, or it is too long ago to be remembered.",
         ),
         Refusal::MethodNotAllowed { allow } => told(
             405,
@@ -449,6 +466,12 @@ fn told(status: u16, kind: &'static str, code: &'static str, sentence: &str) -> 
 }
 
 impl Described {
+    /// Something to tell, for tests of what is done with it.
+    #[cfg(test)]
+    pub(crate) fn for_test(status: u16, code: &'static str) -> Described {
+        told(status, "invalid_request_error", code, "A sentence.")
+    }
+
     fn never(mut self) -> Described {
         self.retry = Retry::Never;
         self

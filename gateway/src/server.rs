@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::admin::Admin;
 use crate::config::{AuditConfig, Config};
 use crate::connections::{Connections, SUMMARY_EVERY, prefix_bits};
+use crate::decisions::Decisions;
 use crate::identity::Issuers;
 use crate::keys::Keys;
 use crate::listener::Listener;
@@ -59,6 +60,8 @@ pub struct Gateway {
     pub metrics: Metrics,
     /// Counts of connections with nothing to decide.
     pub connections: Connections,
+    /// The last refusals, for those who were refused.
+    pub decisions: Decisions,
     /// Tasks that shutdown waits for.
     pub tasks: Tasks,
     /// Wall time.
@@ -218,6 +221,7 @@ impl Gateway {
                 None => loaded.models,
             },
             audit,
+            decisions: Decisions::default(),
             tasks: Tasks::default(),
             clock: seams.clock,
             stopping: AtomicBool::new(false),

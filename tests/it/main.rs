@@ -16,6 +16,7 @@ mod canary;
 mod certificates;
 mod completions;
 mod connections;
+mod decisions;
 mod denied;
 mod edges;
 mod executable;

@@ -123,12 +123,13 @@ pub(super) fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
 }
 
 /// The routes on which something is said.
-const ROUTES: [(&str, audit::Op); 5] = [
+const ROUTES: [(&str, audit::Op); 6] = [
     ("chat_completions", audit::Op::ChatCompletions),
     ("completions", audit::Op::Completions),
     ("messages", audit::Op::Messages),
     ("models", audit::Op::Models),
     ("model", audit::Op::Model),
+    ("decisions", audit::Op::Decisions),
 ];
 
 fn level(s: &mut Section<'_>, key: &'static str, default: AuditLevel) -> AuditLevel {

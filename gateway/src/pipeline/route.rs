@@ -16,6 +16,8 @@ pub enum Route {
     Models,
     /// `GET /v1/models/{name}`, the name as it stands in the path
     Model(String),
+    /// `GET /v1/portcullis/decisions/{request-id}`, the id as it stands in the path
+    Decision(String),
 }
 
 impl Route {
@@ -25,6 +27,7 @@ impl Route {
             Route::Ask(dialect) => dialect.op(),
             Route::Models => audit::Op::Models,
             Route::Model(_) => audit::Op::Model,
+            Route::Decision(_) => audit::Op::Decisions,
         }
     }
 }
@@ -39,14 +42,21 @@ pub fn of(incoming: &Incoming) -> Result<Route, Refusal> {
         "/v1/completions" => (Route::Ask(Dialect::Completions), Method::POST, "POST"),
         "/v1/messages" => (Route::Ask(Dialect::Messages), Method::POST, "POST"),
         "/v1/models" => (Route::Models, Method::GET, "GET"),
-        path => match path.strip_prefix("/v1/models/") {
-            Some(name) if !name.is_empty() => (Route::Model(name.to_owned()), Method::GET, "GET"),
-            _ => return Err(Refusal::UnknownUrl),
-        },
+        path => (named(path).ok_or(Refusal::UnknownUrl)?, Method::GET, "GET"),
     };
     if incoming.head.method == method {
         Ok(route)
     } else {
         Err(Refusal::MethodNotAllowed { allow })
     }
+}
+
+/// An endpoint whose path ends with a name.
+fn named(path: &str) -> Option<Route> {
+    let below = |prefix: &str| {
+        let name = path.strip_prefix(prefix)?;
+        (!name.is_empty()).then(|| name.to_owned())
+    };
+    let decision = || below("/v1/portcullis/decisions/").map(Route::Decision);
+    below("/v1/models/").map(Route::Model).or_else(decision)
 }

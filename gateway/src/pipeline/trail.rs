@@ -25,6 +25,7 @@ use crate::Gateway;
 use crate::config::AuditLevel;
 use crate::connections::Closed;
 use crate::deadline::Deadline;
+use crate::decisions::Asker;
 use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
@@ -456,6 +457,15 @@ impl Trail {
     /// The request id.
     pub fn id(&self) -> Uuid {
         self.facts.id
+    }
+
+    /// Who asks, if that is known.
+    pub fn asker(&self) -> Option<Asker> {
+        let who = self.facts.who.as_ref()?;
+        Some(Asker {
+            principal: who.principal.to_string(),
+            user: who.on_behalf_of.as_ref().map(ToString::to_string),
+        })
     }
 
     /// In whose words the caller is refused.

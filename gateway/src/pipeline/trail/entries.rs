@@ -212,6 +212,7 @@ pub(super) fn status(refusal: &Refusal) -> OutcomeStatus {
         | Refusal::SlowBody
         | Refusal::BrokenBody
         | Refusal::UnknownUrl
+        | Refusal::DecisionNotFound
         | Refusal::MethodNotAllowed { .. }
         | Refusal::UnsupportedEncoding => OutcomeStatus::Abandoned,
     }
@@ -229,7 +230,9 @@ pub(super) fn status_word(status: OutcomeStatus) -> &'static str {
 /// The stage that refused.
 pub(super) fn stage(refusal: &Refusal) -> &'static str {
     match refusal {
-        Refusal::UnknownUrl | Refusal::MethodNotAllowed { .. } => "route",
+        Refusal::UnknownUrl | Refusal::DecisionNotFound | Refusal::MethodNotAllowed { .. } => {
+            "route"
+        }
         Refusal::Unauthenticated(_) | Refusal::IdentityUnavailable => "authenticate",
         Refusal::BadRequest(_)
         | Refusal::TooLarge { .. }
