@@ -1,6 +1,9 @@
 //! Text completions and single models: the same promises as chat, in other words.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tests::llama::{http_chunk, sse_chunk, stream_end, stream_head};
 use tests::{FakeLlama, Reply, Script, TestGateway};
 
 const COMPLETIONS: &str = "/v1/completions";
@@ -203,6 +206,41 @@ async fn reasoning_and_tool_calls_have_no_place_in_a_completion() {
         .iter()
         .filter_map(|event| event["choices"][0]["finish_reason"].as_str());
     assert_eq!(reason.collect::<Vec<_>>(), ["stop"]);
+    gateway.stop().await.check();
+}
+
+/// A model that thinks for long sends much of which nothing is shown; a proxy between would cut the silence.
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_shown_is_kept_open() {
+    let piece = |delta: Value, reason: Value| {
+        http_chunk(&sse_chunk(
+            &json!([{ "index": 0, "delta": delta, "finish_reason": reason }]),
+        ))
+    };
+    let mut pieces = vec![(Duration::ZERO, stream_head())];
+    for _ in 0..9 {
+        let thought = piece(
+            json!({ "reasoning_content": "a thought, and another one. " }),
+            Value::Null,
+        );
+        pieces.push((Duration::from_secs(2), thought));
+    }
+    let mut end = piece(json!({ "content": "Hello." }), Value::Null);
+    end.extend(piece(json!({}), json!("stop")));
+    end.extend(stream_end());
+    pieces.push((Duration::ZERO, end));
+    let llama = FakeLlama::scripted(Script::Slow(pieces)).start().await;
+    let gateway = TestGateway::new().backend(&llama).start().await;
+    let mut body = prompt("hello");
+    body["stream"] = true.into();
+    let reply = complete(&gateway, ME, &body).await;
+    let text = reply.text();
+    assert_eq!(reply.status(), 200, "{text}");
+    assert!(text.starts_with(": keep-alive\n"), "{text}");
+    assert!(
+        text.contains("Hello.") && !text.contains("thought") && reply.done(),
+        "{text}"
+    );
     gateway.stop().await.check();
 }
 

@@ -132,8 +132,10 @@ struct Delivery {
 impl Delivery {
     /// Sends what is released, until the end. `None` if the client is gone.
     async fn run(&mut self) -> Option<Ending> {
+        // From the last byte on, not the last event: what is judged and not shown keeps no proxy waiting.
+        let mut silent_until = Instant::now() + KEEP_ALIVE_EVERY;
         loop {
-            let bytes = match self.screened.step(Instant::now() + KEEP_ALIVE_EVERY).await {
+            let bytes = match self.screened.step(silent_until).await {
                 Step::Release(mut pieces) => {
                     pieces.retain(|piece| self.writer.shows(piece));
                     if pieces.is_empty() {
@@ -154,6 +156,7 @@ impl Delivery {
                 .limit(self.client.send(Part::Data(bytes)))
                 .await;
             sent.ok()?.ok()?;
+            silent_until = Instant::now() + KEEP_ALIVE_EVERY;
         }
     }
 
