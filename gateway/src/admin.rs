@@ -189,10 +189,11 @@ async fn on_duty(
     headers: &HeaderMap,
     duties: &[Duty],
 ) -> Result<String, Refused> {
-    let rules = gw.rules.load_full();
+    let by_token = by_token(gw, peer, headers).await?;
+    // Loaded only now: an issuer may have let us wait, and duties end meanwhile.
+    let rules = gw.rules.load();
     let policy = &rules.policy;
     let at = UnixTime(gw.now().as_second());
-    let by_token = by_token(gw, peer, headers).await?;
     let by_token = by_token.map(|token| (token.subject(policy, at), token.principal));
     let by_certificate = by_certificate(gw, peer, policy)?;
     let by_certificate =

@@ -154,7 +154,7 @@ async fn whole(
     trail: Trail,
 ) -> Response<Body> {
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
-    let dialect = trail.dialect();
+    let (dialect, asker) = (trail.dialect(), trail.asker());
     let (client, answer) = oneshot::channel();
     gw.tasks
         .spawn(deliver::whole(gw.clone(), screened, writer, trail, client));
@@ -165,6 +165,9 @@ async fn whole(
         Err(refusal) => {
             let told = describe(&refusal, gw, id);
             gw.metrics.refused(&told);
+            if let Some(asker) = asker {
+                gw.decisions.keep(id, asker, &refusal, &told);
+            }
             error_response(dialect, id, &told, Some(&dropped))
         }
     }

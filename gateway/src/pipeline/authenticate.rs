@@ -180,23 +180,23 @@ fn agreed(
     certified: Option<String>,
     at: UnixTime,
 ) -> Result<(Subject, Credential), AuthFault> {
-    let tenant = bearer.as_ref().and_then(|bearer| bearer.tenant.clone());
-    let token = bearer.as_ref().and_then(|bearer| bearer.token.clone());
-    let (principal, cap, credential) = match (bearer, certified) {
+    let (principal, cap, credential) = match (&bearer, &certified) {
         (None, None) => return Err(AuthFault::Missing),
-        (Some(bearer), None) => (bearer.principal, bearer.assurance, bearer.credential),
+        (Some(bearer), None) => (&bearer.principal, bearer.assurance, bearer.credential),
         (None, Some(principal)) => (principal, Assurance::Aal3, Credential::Certificate),
-        (Some(bearer), Some(principal)) if bearer.principal == principal => {
+        (Some(bearer), Some(principal)) if bearer.principal == *principal => {
             (principal, Assurance::Aal3, Credential::Both)
         }
         (Some(_), Some(_)) => return Err(AuthFault::Contradictory),
     };
+    let token = bearer.as_ref().and_then(|bearer| bearer.token.as_ref());
     let subject = match token {
         Some(token) => token.subject(policy, at),
-        None => policy.subject(&principal, &Evidence::at(at)),
+        None => policy.subject(principal, &Evidence::at(at)),
     };
     let subject = subject.ok_or(AuthFault::NoSubject)?;
     // A key that was made for one tenant does not move with its principal.
+    let tenant = bearer.as_ref().and_then(|bearer| bearer.tenant.as_deref());
     if tenant.is_some_and(|tenant| tenant != subject.tenant()) {
         return Err(AuthFault::NoSubject);
     }
