@@ -84,12 +84,14 @@ struct Tokens {
 }
 
 impl Tokens {
-    fn of(usage: Usage) -> Tokens {
-        Tokens {
+    /// What may be told: what somebody counted, and not what was estimated.
+    fn told(usage: Option<Usage>) -> Option<Tokens> {
+        let usage = usage.filter(|usage| !usage.estimated)?;
+        Some(Tokens {
             prompt_tokens: usage.input,
             completion_tokens: usage.output,
             total_tokens: usage.input.saturating_add(usage.output),
-        }
+        })
     }
 }
 

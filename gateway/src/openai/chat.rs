@@ -89,8 +89,8 @@ impl AnswerWriter for ChatWriter {
 
     fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
-        if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
-            self.write(&mut out, &[], Some(Tokens::of(usage)));
+        if let (true, Some(tokens)) = (self.usage_wanted, Tokens::told(usage)) {
+            self.write(&mut out, &[], Some(tokens));
         }
         out.into()
     }
@@ -120,7 +120,7 @@ impl AnswerWriter for ChatWriter {
             created: *created,
             model,
             choices: choices.collect(),
-            usage: usage.filter(|u| !u.estimated).map(Tokens::of),
+            usage: Tokens::told(usage),
         };
         let mut out = Vec::new();
         write_json(&mut out, &answer);

@@ -79,8 +79,8 @@ impl AnswerWriter for TextWriter {
 
     fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
-        if let Some(usage) = usage.filter(|u| self.usage_wanted && !u.estimated) {
-            self.write(&mut out, &[], Some(Tokens::of(usage)));
+        if let (true, Some(tokens)) = (self.usage_wanted, Tokens::told(usage)) {
+            self.write(&mut out, &[], Some(tokens));
         }
         out.into()
     }
@@ -101,9 +101,11 @@ impl AnswerWriter for TextWriter {
             }
         }
         let choices: Vec<_> = choices.into_values().collect();
-        let usage = usage.filter(|usage| !usage.estimated).map(Tokens::of);
         let mut out = Vec::new();
-        write_json(&mut out, &self.completion(&choices, usage.map(Some)));
+        write_json(
+            &mut out,
+            &self.completion(&choices, Tokens::told(usage).map(Some)),
+        );
         out.into()
     }
 }

@@ -5,7 +5,8 @@
 //! make bench-policy BENCH_ARGS="--rules 20000 --alone"
 //! ```
 //!
-//! Printed is Markdown. Every engine answers the same requests, and the run fails if two of them differ.
+//! Printed is Markdown. Every engine answers the same requests, and the run fails if two of them differ. An engine that
+//! refuses what this program itself has written panics: there would be nothing to measure.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -81,13 +81,13 @@ fn place(entry: &mut TenantRules, tenant: &str, row: usize, rule: &Rule) {
 pub(super) fn dry_run(policy: &Policy, problems: &Problems) {
     let mut asked = BTreeSet::new();
     for identity in policy.identities.all() {
-        let subject = policy.subject_of(&identity.record, Arc::clone(identity));
-        let Some(tenant) = policy.tenants.get(&identity.tenant) else {
-            continue;
-        };
         if !asked.insert(&identity.tenant) {
             continue;
         }
+        let Some(tenant) = policy.tenants.get(&identity.tenant) else {
+            continue;
+        };
+        let subject = policy.subject_of(&identity.record, Arc::clone(identity));
         for (action, section) in &tenant.sections {
             // The first row of a section is the first of its first part.
             let first = section.rows.first().and_then(|row| policy.rules.get(*row));

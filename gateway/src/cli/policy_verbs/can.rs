@@ -21,7 +21,7 @@ use crate::cli::Output;
 pub(crate) struct CanOptions {
     #[command(flatten)]
     common: Common,
-    /// Who, such as svc:benefits-app
+    /// Who, such as svc:benefits-app, or all below a name that has a record, such as oidc:agency:*
     sub: String,
     /// With this model or tool only: model/NAME or tool/NAME
     obj: Option<String>,
@@ -117,7 +117,7 @@ fn show(policy: &Policy, subject: &Subject, options: &CanOptions) -> bool {
         }
         Output::Json => println!(
             "{}",
-            json!({ "principal": subject.principal(), "may": rows_json(&reach) })
+            json!({ "principal": subject.principal(), "tenant": subject.tenant(), "may": rows_json(&reach) })
         ),
     }
     !reach.is_empty()
@@ -163,8 +163,14 @@ pub(crate) fn who(options: &WhoOptions) -> ExitCode {
         }
         any = true;
         match options.common.output {
+            // Of everybody below a name there is more to say than the name.
+            Output::Human if principal.ends_with('*') => {
+                print!("{}\n{}", heading(&subject), table(&reach));
+            }
             Output::Human => print!("{principal}\n{}", table(&reach)),
-            Output::Json => rows.push(json!({ "principal": principal, "may": rows_json(&reach) })),
+            Output::Json => rows.push(
+                json!({ "principal": principal, "tenant": subject.tenant(), "may": rows_json(&reach) }),
+            ),
         }
     }
     match options.common.output {
