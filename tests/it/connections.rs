@@ -240,7 +240,7 @@ async fn a_client_that_does_not_read_is_not_waited_for_beyond_the_request_s_time
         .backend(&llama)
         .setting("listener", "header_timeout_s = 1");
     let gateway = gateway
-        .config(|text| *text = text.replace("request_timeout_s = 30", "request_timeout_s = 1"));
+        .config(|text| *text = text.replace("request_timeout_s = 30", "request_timeout_s = 3"));
     let gateway = gateway.start().await;
     let mut body = question("hello");
     body["stream"] = true.into();
