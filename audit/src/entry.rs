@@ -527,7 +527,7 @@ pub struct Refusal {
     pub dropped: u32,
 }
 
-/// Answered by the gateway itself, without a model: a list of models.
+/// Answered by the gateway itself, without a model: a list of models, a moderation.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Served {
@@ -546,6 +546,25 @@ pub struct Served {
     /// How many items were shown. (`n` is in the envelope, and no object says a key twice.)
     #[serde(rename = "shown")]
     pub n: u32,
+    /// What was said about texts that went nowhere, if that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Judged>,
+}
+
+/// A judgement that was the answer itself: a moderation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    /// What was asked for, as rules call it.
+    pub model: Name,
+    /// The rule that permitted it, and the profile under which it was judged.
+    pub policy: PolicyRef,
+    /// The label of the data.
+    pub label: Name,
+    /// What was checked.
+    pub checks: Vec<Check>,
+    /// How many unknown keys were dropped.
+    pub dropped: u32,
 }
 
 /// What the gateway reports of itself, through [`crate::Log::record`].

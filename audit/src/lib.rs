@@ -101,7 +101,7 @@ pub use document::{Body, Document, Original, Text};
 pub use drill::{Drawn, DrillError, drill};
 pub use entry::{
     Action, Check, ConnSummary, CredentialKind, Digest, Direction, Entry, EntryIndex, Event,
-    Export, FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Hold, HoldAct, Intent,
+    Export, FINISH_MAX, FieldPath, FieldPattern, GuardLoad, Hit, Hold, HoldAct, Intent, Judged,
     KeyedDigest, LabelScore, LibraryLoad, Name, Op, Outcome, OutcomeStatus, PolicyLoad, PolicyRef,
     PolicyRejected, Reason, Refusal, RefusalKind, RequestId, Review, ReviewAct, SCORES_MAX, Served,
     Source, Stage, Start, Tokens, Verdict, Who,

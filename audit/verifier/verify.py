@@ -439,8 +439,9 @@ TYPES = {
     "req.deny": entry_type(REFUSAL_KEYS, **REFUSAL),
     "req.undecided": entry_type(REFUSAL_KEYS, **REFUSAL),
     "req.served": entry_type(
-        "req op src who policy http shown", req=REQ, op=OP, src=SRC, who=WHO, policy=DIGEST, http=U16,
-        shown=U32),
+        "req op src who policy http shown judged?", req=REQ, op=OP, src=SRC, who=WHO, policy=DIGEST, http=U16,
+        shown=U32, judged=fields(
+            "model policy label checks dropped", model=NAME, policy=POLICY, label=NAME, checks=CHECKS, dropped=U32)),
     "req.late": entry_type("req outcome", req=REQ, outcome=U64),
     "start": entry_type("version config", version=NAME, config=DIGEST),
     "policy.load": entry_type("bundle digest rules", bundle=NAME, digest=DIGEST, rules=U32),

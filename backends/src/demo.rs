@@ -16,10 +16,12 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::answer::{Answer, Event, EventSource, FinishReason, Remarks, Usage};
 use crate::chat::Chat;
+use crate::embed::{Embed, Embedded};
 use crate::error::{Clock, Failure, UpstreamError};
 use crate::upstream::{BoxFuture, Upstream};
 
 mod script;
+mod vectors;
 
 use script::{Ending, Piece, Script, Start, Track};
 
@@ -47,6 +49,36 @@ impl Upstream for Demo {
         deadline: Instant,
     ) -> BoxFuture<'a, Result<Answer, UpstreamError>> {
         Box::pin(begin(chat, deadline))
+    }
+
+    fn embed<'a>(
+        &'a self,
+        embed: Embed,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Embedded, UpstreamError>> {
+        Box::pin(embedded(embed, deadline))
+    }
+
+    fn count<'a>(&'a self, chat: Chat, _: Instant) -> BoxFuture<'a, Result<Usage, UpstreamError>> {
+        Box::pin(async move { Ok(counted(script::words_of_prompt(&chat))) })
+    }
+}
+
+async fn embedded(embed: Embed, deadline: Instant) -> Result<Embedded, UpstreamError> {
+    let asked = embed.input.join("\n");
+    match script::start(&asked) {
+        Start::AtOnce => Ok(vectors::of(&embed)),
+        Start::Refused(failure) => Err(failure.into()),
+        Start::Silent => Err(silence(deadline).await.into()),
+    }
+}
+
+/// The token counts of a prompt of so many words.
+fn counted(words: u64) -> Usage {
+    Usage {
+        input: words,
+        output: 0,
+        estimated: false,
     }
 }
 
@@ -103,11 +135,7 @@ impl Player {
             tracks: tracks.into_iter().map(playing).collect(),
             turn: 0,
             tokens_max: chat.sampling.max_tokens.map_or(u64::MAX, u64::from),
-            usage: Usage {
-                input: script::words_of_prompt(chat),
-                output: 0,
-                estimated: false,
-            },
+            usage: counted(script::words_of_prompt(chat)),
             usage_told: false,
             due: None,
             whole: Box::pin(sleep_until(deadline)),
@@ -179,11 +207,15 @@ impl EventSource for Player {
     }
 
     fn remarks(&self) -> Remarks {
-        Remarks {
-            model: Some("demo".to_owned()),
-            attempts: 1,
-            ..Remarks::default()
-        }
+        remarks()
+    }
+}
+
+fn remarks() -> Remarks {
+    Remarks {
+        model: Some("demo".to_owned()),
+        attempts: 1,
+        ..Remarks::default()
     }
 }
 

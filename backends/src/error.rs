@@ -105,6 +105,9 @@ pub enum ProtocolFault {
     /// Status 200 and a proper end, but nothing in between.
     #[error("an empty answer")]
     EmptyAnswer,
+    /// Not one vector for each text, all of one length and all numbers finite.
+    #[error("unexpected vectors")]
+    UnexpectedVectors,
     /// A choice that was not asked for, or the same one twice in a plain answer.
     #[error("an unexpected choice")]
     UnexpectedChoice,

@@ -198,6 +198,11 @@ impl AnswerWriter for MessageWriter {
     }
 }
 
+/// The token count of a request.
+pub fn counted(usage: Usage) -> Value {
+    json!({ "input_tokens": usage.input })
+}
+
 /// An error, with our own code and place beside the type that the dialect knows.
 pub fn error(told: &Described) -> Value {
     json!({

@@ -3,6 +3,8 @@
 //! ```text
 //! chat          answers of chat completions
 //! completions   answers of text completions
+//! embeddings    vectors
+//! moderations   what the guardrails say
 //! ```
 //!
 //! Shapes: OpenAI API reference, *List models*, *Retrieve model*, *Errors*.
@@ -17,6 +19,8 @@ use crate::reply::Described;
 
 pub mod chat;
 pub mod completions;
+pub mod embeddings;
+pub mod moderations;
 
 /// What every object of one answer repeats.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::Unavailable;
-use backends::{Failure, ProtocolFault};
+use backends::{Failure, ProtocolFault, Usage};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use policy::Policy;
@@ -16,13 +16,16 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::Gateway;
+use crate::anthropic;
 use crate::body::Body;
 use crate::connections::Closed;
 use crate::dialect::{AnswerWriter, Dialect};
 use crate::incoming::Incoming;
-use crate::openai;
+use crate::openai::{self, embeddings, moderations};
 use crate::pipeline::deliver;
+use crate::pipeline::forward::Embedding;
 use crate::pipeline::ingest::Dropped;
+use crate::pipeline::moderate::Moderated;
 use crate::pipeline::release::Screened;
 use crate::pipeline::route;
 use crate::pipeline::trail::{Recorded, Trail};
@@ -32,6 +35,12 @@ use crate::refusal::{AuthFault, Refusal};
 pub enum Answer {
     /// A model's answer, on its way, and how it was asked for.
     Asked(Dialect, Box<Screened>),
+    /// Vectors.
+    Vectors(Embedding),
+    /// How many tokens a request has.
+    Count(Usage),
+    /// What the guardrails say.
+    Moderated(Moderated),
     /// The names of models.
     Models(Vec<String>),
     /// The name of one.
@@ -78,6 +87,9 @@ pub enum Retry {
     Unsaid,
 }
 
+/// Names what in an answer is an upper bound of ours.
+const ESTIMATED: &str = "x-portcullis-estimated";
+
 /// Turns what the pipeline came to into a response, durable first.
 ///
 /// # Errors
@@ -94,6 +106,14 @@ pub async fn render(
                 true => Ok(streamed(gw, *screened, writer, trail)),
                 false => Ok(whole(gw, *screened, writer, trail).await),
             }
+        }
+        Ok(Answer::Vectors(embedding)) => Ok(vectors(gw, &embedding, trail).await),
+        Ok(Answer::Count(usage)) => Ok(counted(gw, usage, trail).await),
+        Ok(Answer::Moderated(Moderated { model, results })) => {
+            let count = u32::try_from(results.len()).unwrap_or(u32::MAX);
+            let id = format!("modr-{}", trail.id().simple());
+            let answer = moderations::moderation(&id, &model, &results);
+            Ok(served(gw, &answer, count, trail).await)
         }
         Ok(Answer::Models(names)) => {
             let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
@@ -153,11 +173,51 @@ async fn whole(
     writer: Box<dyn AnswerWriter>,
     trail: Trail,
 ) -> Response<Body> {
+    let shared = gw.clone();
+    answered(gw, trail, |trail, client| {
+        deliver::whole(shared, screened, writer, trail, client)
+    })
+    .await
+}
+
+async fn vectors(gw: &Arc<Gateway>, embedding: &Embedding, mut trail: Trail) -> Response<Body> {
+    let Embedding {
+        model,
+        embedded,
+        base64,
+    } = embedding;
+    let answer = embeddings::list(model, embedded, *base64);
+    trail.note_vectors(embedded);
+    answered(gw, trail, |trail, client| {
+        deliver::made(answer, trail, client)
+    })
+    .await
+}
+
+async fn counted(gw: &Arc<Gateway>, usage: Usage, mut trail: Trail) -> Response<Body> {
+    let answer = anthropic::counted(usage).to_string().into();
+    trail.note_usage(usage);
+    let mut response = answered(gw, trail, |trail, client| {
+        deliver::made(answer, trail, client)
+    })
+    .await;
+    if usage.estimated && response.status().is_success() {
+        let headers = response.headers_mut();
+        headers.insert(ESTIMATED, HeaderValue::from_static("input_tokens"));
+    }
+    response
+}
+
+/// A whole answer, from a task that ends whether or not the client waits for it.
+async fn answered<W: Future<Output = ()> + Send + 'static>(
+    gw: &Arc<Gateway>,
+    trail: Trail,
+    work: impl FnOnce(Trail, oneshot::Sender<Result<Bytes, Refusal>>) -> W,
+) -> Response<Body> {
     let (id, dropped, decision) = (trail.id(), trail.dropped().clone(), trail.decision());
     let (dialect, asker) = (trail.dialect(), trail.asker());
     let (client, answer) = oneshot::channel();
-    gw.tasks
-        .spawn(deliver::whole(gw.clone(), screened, writer, trail, client));
+    gw.tasks.spawn(work(trail, client));
     // A task that vanished (a panic) has left an outcome, and nothing that could be shown.
     let answer = answer.await.unwrap_or(Err(Refusal::ShuttingDown));
     match answer {
@@ -175,14 +235,14 @@ async fn whole(
 
 /// Something that no model was asked for.
 async fn served(gw: &Gateway, answer: &Value, count: u32, trail: Trail) -> Response<Body> {
-    let (id, decision) = (trail.id(), trail.decision());
+    let (id, decision, dropped) = (trail.id(), trail.decision(), trail.dropped().clone());
     match trail.serve(count).await {
         Ok(()) => json_response(
             StatusCode::OK,
             id,
             answer.to_string().into(),
             decision,
-            None,
+            Some(&dropped),
         ),
         Err(refusal) => error_response(Dialect::Chat, id, &describe(&refusal, gw, id), None),
     }

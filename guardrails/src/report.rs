@@ -164,6 +164,57 @@ impl Report {
             .max()
             .unwrap_or_default()
     }
+
+    /// Adds what ran on other texts, detector by detector.
+    pub fn add(&mut self, other: &Report) {
+        for check in &other.checks {
+            let same = |known: &&mut Check| {
+                (&known.detector, known.version, known.stage)
+                    == (&check.detector, check.version, check.stage)
+            };
+            match self.checks.iter_mut().find(same) {
+                Some(known) => known.add(check),
+                None => self.checks.push(check.clone()),
+            }
+        }
+    }
+}
+
+impl Check {
+    /// Adds the same detector's work on other texts.
+    fn add(&mut self, other: &Check) {
+        self.spans = self.spans.saturating_add(other.spans);
+        self.other_fields = self.other_fields.saturating_add(other.other_fields);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.micros = self.micros.saturating_add(other.micros);
+        for (field, count) in &other.fields {
+            let is_full = self.fields.len() >= FIELDS_MAX;
+            match self.fields.iter_mut().find(|(known, _)| known == field) {
+                Some((_, known)) => *known = known.saturating_add(*count),
+                None if is_full => self.other_fields = self.other_fields.saturating_add(*count),
+                None => self.fields.push((field.clone(), *count)),
+            }
+        }
+        self.findings.extend(other.findings.iter().cloned());
+        // The strictest stay.
+        self.findings
+            .sort_by_key(|finding| std::cmp::Reverse(finding.action));
+        let more = self.findings.len().saturating_sub(FINDINGS_MAX);
+        self.findings.truncate(FINDINGS_MAX);
+        self.truncated_findings = self
+            .truncated_findings
+            .saturating_add(other.truncated_findings)
+            .saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        for score in &other.scores {
+            let same = |known: &&mut LabelScore| {
+                (&known.label, &known.rule) == (&score.label, &score.rule)
+            };
+            match self.scores.iter_mut().find(same) {
+                Some(known) => known.score = known.score.max(score.score),
+                None => self.scores.push(score.clone()),
+            }
+        }
+    }
 }
 
 /// The judgement of whole texts.

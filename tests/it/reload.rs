@@ -80,7 +80,7 @@ async fn a_bad_bundle_changes_nothing_and_everybody_is_told() {
     );
     assert_eq!(
         (failure.problems[0].line, failure.problems[0].column),
-        (5, 86)
+        (5, 92)
     );
     // Mended: what is in force is what the files say, and the alarm ends.
     gateway.replace(RULES, "benefits.darft", "benefits.draft|benefits.summarise");

@@ -16,7 +16,8 @@ use crate::within;
 /// What the server does with one request.
 #[derive(Debug, Clone)]
 pub enum Script {
-    /// Answers with these texts, one delta each, streamed or not as it is asked.
+    /// Answers with these texts, one delta each, streamed or not as it is asked; a question for vectors with
+    /// vectors, which hold the number of characters of each text.
     Reply(Vec<String>),
     /// Streams these deltas, each the JSON of `choices`, then `[DONE]`; plain requests fail.
     Chunks(Vec<Value>),
@@ -229,9 +230,10 @@ async fn play(stream: &mut TcpStream, script: Script, asked: &Value, state: &Sta
     let streamed = asked["stream"] == true;
     let pieces = match script {
         Script::Reply(texts) => {
-            let reply = match streamed {
-                true => streamed_reply(&texts),
-                false => plain_reply(&texts.concat(), asked),
+            let reply = match (streamed, asked["input"].as_array()) {
+                (_, Some(input)) => vectors(input),
+                (true, None) => streamed_reply(&texts),
+                (false, None) => plain_reply(&texts.concat(), asked),
             };
             return stream.write_all(&reply).await.is_ok();
         }
@@ -306,8 +308,9 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
         }
     };
     let text = String::from_utf8_lossy(&read[..head]).to_lowercase();
+    let known = ["post /v1/chat/completions ", "post /v1/embeddings "];
     assert!(
-        text.starts_with("post /v1/chat/completions "),
+        known.iter().any(|known| text.starts_with(known)),
         "no script for {text}"
     );
     let length = text
@@ -335,6 +338,17 @@ fn newest_text(asked: &Value) -> String {
             .filter_map(|part| part["text"].as_str())
             .collect(),
     }
+}
+
+fn vectors(input: &[Value]) -> Vec<u8> {
+    let item = |(index, text): (usize, &Value)| {
+        let chars = text.as_str().expect("texts").chars().count();
+        json!({ "object": "embedding", "index": index, "embedding": [chars, 0.25, -1e-7] })
+    };
+    let data: Vec<_> = input.iter().enumerate().map(item).collect();
+    let body = json!({ "object": "list", "model": "upstream", "data": data,
+                       "usage": { "prompt_tokens": 3, "total_tokens": 3 } });
+    http_json(&body.to_string())
 }
 
 fn plain_reply(text: &str, asked: &Value) -> Vec<u8> {

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::{
     BODIES_MAX, BodyRef, Boot, Check, DETECTORS_MAX, Degraded, ENTRY_BYTES_MAX, Entry, EntryIndex,
-    Epoch, Event, FINISH_MAX, HITS_MAX, Intent, Late, Name, Nothing, Omitted, Outcome, Refusal,
-    RefusalKind, RequestId, Restored, Rewrap, SCORE_MAX, SCORES_MAX, Served, Tag,
+    Epoch, Event, FINISH_MAX, HITS_MAX, Intent, Judged, Late, Name, Nothing, Omitted, Outcome,
+    Refusal, RefusalKind, RequestId, Restored, Rewrap, SCORE_MAX, SCORES_MAX, Served, Tag,
 };
 
 /// What the sequencer adds to every entry.
@@ -338,7 +338,11 @@ impl Entry {
         match self {
             Entry::Intent(Intent { checks, .. })
             | Entry::Outcome(Outcome { checks, .. })
-            | Entry::Refusal(Refusal { checks, .. }) => Some(checks),
+            | Entry::Refusal(Refusal { checks, .. })
+            | Entry::Served(Served {
+                judged: Some(Judged { checks, .. }),
+                ..
+            }) => Some(checks),
             _ => None,
         }
     }
@@ -364,7 +368,11 @@ impl Entry {
         let checks = match self {
             Entry::Intent(Intent { checks, .. })
             | Entry::Outcome(Outcome { checks, .. })
-            | Entry::Refusal(Refusal { checks, .. }) => checks.as_slice(),
+            | Entry::Refusal(Refusal { checks, .. })
+            | Entry::Served(Served {
+                judged: Some(Judged { checks, .. }),
+                ..
+            }) => checks.as_slice(),
             _ => &[],
         };
         finish <= FINISH_MAX && checks.iter().all(Check::is_within_bounds)

@@ -73,15 +73,8 @@ pub(super) enum Ending {
 pub(super) fn choose(chat: &Chat) -> Script {
     let asked = newest_user_text(chat);
     let words = words(&asked);
-    let trigger = words.iter().find_map(|word| Trigger::named(word));
-    let start = match trigger {
-        Some(Trigger::Down) => Start::Refused(Failure::Status {
-            status: 503,
-            vendor_code: None,
-        }),
-        Some(Trigger::Silent) => Start::Silent,
-        _ => Start::AtOnce,
-    };
+    let trigger = first_trigger(&words);
+    let start = start_of(trigger);
     let choices = chat.sampling.n.clamp(1, CHOICES_MAX);
     let tracks = match trigger {
         _ if ends_with_tool_result(chat) => same_for_all(choices, text(CLOSING)),
@@ -90,6 +83,26 @@ pub(super) fn choose(chat: &Chat) -> Script {
         None => same_for_all(choices, text(PLAIN)),
     };
     Script { start, tracks }
+}
+
+/// What happens first, when these words are asked.
+pub(super) fn start(asked: &str) -> Start {
+    start_of(first_trigger(&words(asked)))
+}
+
+fn start_of(trigger: Option<Trigger>) -> Start {
+    match trigger {
+        Some(Trigger::Down) => Start::Refused(Failure::Status {
+            status: 503,
+            vendor_code: None,
+        }),
+        Some(Trigger::Silent) => Start::Silent,
+        _ => Start::AtOnce,
+    }
+}
+
+fn first_trigger(words: &[String]) -> Option<Trigger> {
+    words.iter().find_map(|word| Trigger::named(word))
 }
 
 /// What this prompt costs, in words.

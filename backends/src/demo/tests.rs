@@ -15,6 +15,44 @@ async fn the_plain_answer_says_that_it_is_a_script() {
     assert!(events.len() > 10, "several chunks");
 }
 
+#[tokio::test]
+async fn texts_that_share_words_are_near_each_other() {
+    let embed = Embed {
+        model: "demo".to_owned(),
+        input: [
+            "the office opens",
+            "when the office opens",
+            "sheep graze",
+            "",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        dimensions: Some(128),
+    };
+    let demo = Demo::new("demo");
+    let embedded = demo.embed(embed, Instant::now()).await.unwrap();
+    let [one, two, other, none] = &embedded.vectors[..] else {
+        panic!("one for each: {embedded:?}");
+    };
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    assert_eq!((one.len(), none.iter().sum::<f32>()), (128, 0.0));
+    assert!((dot(one, one) - 1.0).abs() < 1e-5);
+    assert!(dot(one, two) > 0.5 && dot(one, other) < 0.5);
+    assert_eq!(embedded.usage.input, 9);
+}
+
+#[tokio::test]
+async fn its_tokens_are_words() {
+    let demo = Demo::new("demo");
+    let counted = demo.count(asking("good morning"), Instant::now());
+    let expected = Usage {
+        input: 2,
+        output: 0,
+        estimated: false,
+    };
+    assert_eq!(counted.await, Ok(expected));
+}
+
 #[tokio::test(start_paused = true)]
 async fn plain_and_streamed_answers_are_the_same() {
     for word in ["hello", "weather", "leak", "unicode", "nothing"] {

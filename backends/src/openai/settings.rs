@@ -24,7 +24,8 @@ use crate::openai::decode::Limits;
 pub struct OpenAiSettings {
     /// The configured name of this upstream.
     pub name: String,
-    /// `http` or `https`, host, port, and the path before `/chat/completions`, usually `/v1`.
+    /// `http` or `https`, host, port, and the path before `/chat/completions` and
+    /// `/embeddings`, usually `/v1`.
     pub base_url: Uri,
     /// PEM file of the certificate authorities to trust; needed for `https`, and the only ones
     /// trusted. For a public server name the system's bundle, such as
@@ -140,10 +141,22 @@ pub(super) struct Endpoint {
     pub(super) tls: Option<Tls>,
     pub(super) clocks: Clocks,
     pub(super) retries_max: u32,
-    target: Uri,
+    chats: Uri,
+    embeddings: Uri,
     headers: HeaderMap,
     event_bytes_max: usize,
     answer_bytes_max: u64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// The answer to a chat as it is written.
+    Stream,
+    /// The answer to a chat when it is written.
+    Document,
+    /// Embeddings.
+    Vectors,
 }
 
 /// How to secure a connection.
@@ -177,7 +190,8 @@ impl Endpoint {
                 .port_u16()
                 .unwrap_or(if secure { 443 } else { 80 }),
             tls,
-            target: target(&settings.base_url)?,
+            chats: target(&settings.base_url, "/chat/completions")?,
+            embeddings: target(&settings.base_url, "/embeddings")?,
             headers: headers(authority, bearer)?,
             name: settings.name,
             clocks: settings.clocks,
@@ -187,17 +201,26 @@ impl Endpoint {
         })
     }
 
-    /// The HTTP request around an encoded chat.
-    pub(super) fn request(&self, body: Bytes, stream: bool) -> Request<Full<Bytes>> {
-        let accept = if stream { EVENT_STREAM } else { JSON };
+    /// The HTTP request around an encoded question.
+    pub(super) fn request(&self, body: Bytes, wanted: Wanted) -> Request<Full<Bytes>> {
+        let (target, accept) = match wanted {
+            Wanted::Stream => (&self.chats, EVENT_STREAM),
+            Wanted::Document => (&self.chats, JSON),
+            Wanted::Vectors => (&self.embeddings, JSON),
+        };
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.target.clone();
+        *request.uri_mut() = target.clone();
         *request.headers_mut() = self.headers.clone();
         request
             .headers_mut()
             .insert(ACCEPT, HeaderValue::from_static(accept));
         request
+    }
+
+    /// Longest body of an answer.
+    pub(super) fn answer_bytes_max(&self) -> u64 {
+        self.answer_bytes_max
     }
 
     /// What an answer must keep to, if `choices` were asked for in a request of `request_bytes`.
@@ -290,9 +313,9 @@ fn scheme_and_authority(base_url: &Uri) -> Result<(&Scheme, &Authority), Setting
 }
 
 /// The request target in origin form (RFC 9112 section 3.2.1).
-fn target(base_url: &Uri) -> Result<Uri, SettingsError> {
+fn target(base_url: &Uri, resource: &str) -> Result<Uri, SettingsError> {
     let path = base_url.path().trim_end_matches('/');
-    Uri::try_from(format!("{path}/chat/completions")).map_err(|_| SettingsError::BaseUrl)
+    Uri::try_from(format!("{path}{resource}")).map_err(|_| SettingsError::BaseUrl)
 }
 
 fn headers(authority: &Authority, bearer: Option<Bearer>) -> Result<HeaderMap, SettingsError> {

@@ -10,6 +10,7 @@ use crate::chat::{Message, Role};
 
 mod clocks;
 mod connections;
+mod embeddings;
 mod fake;
 mod lies;
 mod retries;

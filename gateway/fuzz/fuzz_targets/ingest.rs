@@ -7,27 +7,47 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backends::{Chat, Message, ResponseFormat, Sampling, Tool, ToolCall, ToolChoice};
+use backends::{Chat, Embed, Message, ResponseFormat, Sampling, Tool, ToolCall, ToolChoice};
 use gateway::dialect::Dialect;
-use gateway::pipeline::{ingest, texts};
+use gateway::pipeline::ingest::{self, Prompt};
+use gateway::pipeline::texts::{self, Question, Vectors};
 use gateway::{Limits, json};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
     same_as_serde_json(body);
-    for dialect in [Dialect::Chat, Dialect::Completions, Dialect::Messages] {
-        let Ok(prompt) = ingest::parse(body, dialect, &LIMITS) else {
-            continue;
-        };
-        every_text_is_shown(&prompt.chat);
-        for text in texts::texts(&prompt.chat) {
-            let place = prompt.places.in_request(text.path);
-            assert!(audit::FieldPath::new(&place).is_some(), "no path: {place}");
+    for dialect in Dialect::ALL {
+        if let Ok(prompt) = ingest::parse(body, ingest::of(dialect), &LIMITS) {
+            every_text_is_shown(&prompt.question);
+            every_text_goes_back(prompt);
         }
-        every_text_goes_back(prompt.chat);
-        assert!(prompt.dropped.names.len() <= prompt.dropped.count as usize);
+    }
+    if let Ok(prompt) = ingest::parse(body, ingest::COUNT, &LIMITS) {
+        every_text_is_shown(&prompt.question);
+        assert!(!prompt.question.stream);
+    }
+    if let Ok(prompt) = ingest::parse(body, ingest::EMBED, &LIMITS) {
+        let Vectors { embed, base64: _ } = &prompt.question;
+        let Embed {
+            model: _, // replaced by the configured name
+            input,
+            dimensions: _,
+        } = embed;
+        assert_eq!(shown(&prompt.question), *input);
+        every_text_goes_back(prompt);
+    }
+    if let Ok(prompt) = ingest::parse(body, ingest::MODERATE, &LIMITS) {
+        every_text_goes_back(prompt);
     }
 });
+
+fn shown(question: &impl Question) -> Vec<String> {
+    question
+        .texts()
+        .into_iter()
+        .map(|text| text.text.into_owned())
+        .collect()
+}
 
 const LIMITS: Limits = Limits {
     body_bytes_max: 1 << 20,
@@ -48,7 +68,7 @@ fn same_as_serde_json(body: &[u8]) {
 }
 
 fn every_text_is_shown(chat: &Chat) {
-    let found = texts::texts(chat);
+    let found = chat.texts();
     let shown: BTreeSet<&str> = found.iter().map(|text| text.text.as_ref()).collect();
     for text in forwarded(chat) {
         assert!(
@@ -65,16 +85,25 @@ fn every_text_is_shown(chat: &Chat) {
     }
 }
 
-/// Putting every text back where it was changes nothing, and a clearance would still fit.
-fn every_text_goes_back(mut chat: Chat) {
-    let before = (chat.clone(), texts::digest(&chat));
-    let same = texts::texts(&chat)
-        .iter()
-        .map(|text| Some(text.text.to_string()))
-        .collect();
-    texts::rewrite(&mut chat, same).expect("the same texts fit");
-    assert_eq!(chat, before.0);
-    assert_eq!(texts::digest(&chat).as_ref(), before.1.as_ref());
+/// Each text has a place that an entry can name; putting every text back where it was changes nothing, and a clearance
+/// would still fit.
+fn every_text_goes_back<Q: Question>(prompt: Prompt<Q>) {
+    let Prompt {
+        mut question,
+        places,
+        dropped,
+        ..
+    } = prompt;
+    assert!(dropped.names.len() <= dropped.count as usize);
+    for text in question.texts() {
+        let place = places.in_request(text.path);
+        assert!(audit::FieldPath::new(&place).is_some(), "no path: {place}");
+    }
+    let (before, digest) = (shown(&question), texts::digest(&question));
+    let same = before.iter().cloned().map(Some).collect();
+    question.rewrite(same).expect("the same texts fit");
+    assert_eq!(shown(&question), before);
+    assert_eq!(texts::digest(&question).as_ref(), digest.as_ref());
 }
 
 /// Every text of a chat that reaches a backend. No `..`: a field that `backends` adds does not compile here until

@@ -123,10 +123,13 @@ pub(super) fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
 }
 
 /// The routes on which something is said.
-const ROUTES: [(&str, audit::Op); 6] = [
+const ROUTES: [(&str, audit::Op); 9] = [
     ("chat_completions", audit::Op::ChatCompletions),
     ("completions", audit::Op::Completions),
     ("messages", audit::Op::Messages),
+    ("count_tokens", audit::Op::CountTokens),
+    ("embeddings", audit::Op::Embeddings),
+    ("moderations", audit::Op::Moderations),
     ("models", audit::Op::Models),
     ("model", audit::Op::Model),
     ("decisions", audit::Op::Decisions),

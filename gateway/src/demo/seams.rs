@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use backends::{Answer, BoxFuture, Chat, Demo, Upstream, UpstreamError};
+use backends::{Answer, BoxFuture, Chat, Demo, Embed, Embedded, Upstream, UpstreamError, Usage};
 use gateway::load::{ClassifierWrap, UpstreamWrap};
 use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, WindowSize};
 use tokio::time::Instant;
@@ -128,6 +128,22 @@ impl Upstream for Tapped {
             true => self.script.send(chat, deadline),
             false => self.inner.send(chat, deadline),
         }
+    }
+
+    fn embed<'a>(
+        &'a self,
+        embed: Embed,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Embedded, UpstreamError>> {
+        self.inner.embed(embed, deadline)
+    }
+
+    fn count<'a>(
+        &'a self,
+        chat: Chat,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Usage, UpstreamError>> {
+        self.inner.count(chat, deadline)
     }
 }
 

@@ -4,7 +4,6 @@ use policy::{Ask, Object, Permit, Policy, Refused};
 
 use crate::Gateway;
 use crate::pipeline::authenticate::Caller;
-use crate::pipeline::forward::Target;
 use crate::pipeline::label::Labelled;
 use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
@@ -14,17 +13,17 @@ use crate::refusal::Refusal;
 /// # Errors
 /// [`Refusal::AccessDenied`], [`Refusal::ModelNotFound`] for a model that this subject may not know of, and
 /// [`Refusal::PolicyUnavailable`] where the policy could not decide.
-pub fn permit(
+pub fn permit<Q>(
     gw: &Gateway,
     policy: &Policy,
     caller: &Caller,
-    labelled: &Labelled,
-    target: &Target,
+    labelled: &Labelled<Q>,
+    model: &str,
     trail: &mut Trail,
 ) -> Result<Permit, Refusal> {
     let ask = Ask {
-        object: Object::Model(&target.model),
-        action: labelled.prompt.dialect.action(),
+        object: Object::Model(model),
+        action: labelled.prompt.action,
         purpose: caller.purpose.as_deref(),
         data: &labelled.label,
         zone: &caller.zone,

@@ -48,6 +48,13 @@ pub async fn whole(
     let _ = client.send(ended(screened, pieces, ending, &*writer, trail).await);
 }
 
+/// An answer that is made already, its outcome durable. Runs as a tracked task.
+pub async fn made(answer: Bytes, trail: Trail, client: oneshot::Sender<Result<Bytes, Refusal>>) {
+    let recorded = trail.close().await;
+    // Whoever left meanwhile is told nothing, and it is recorded all the same.
+    let _ = client.send(recorded.map(|()| answer));
+}
+
 /// Everything that the answer shows but its tail. None of it goes anywhere before the end.
 async fn collect(screened: &mut Screened) -> (Vec<Piece>, Ending) {
     let mut pieces = Vec::new();

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use audit::Receipt;
-use backends::{Answer, Chat, Upstream};
+use backends::{Answer, Chat, Embed, Embedded, Upstream, Usage};
 use policy::Permit;
 
 use crate::deadline::Deadline;
 use crate::load::UpstreamWrap;
 use crate::pipeline::label::Labelled;
 use crate::pipeline::screen::Clearance;
+use crate::pipeline::texts::{Question, Vectors};
 use crate::refusal::Refusal;
 
 /// The models that callers can name, and where each is.
@@ -29,10 +30,20 @@ pub struct Target {
     pub upstream: Arc<dyn Upstream>,
 }
 
+/// Vectors, and how they are wanted.
+pub struct Embedding {
+    /// The name the caller used for the model.
+    pub model: String,
+    /// What the backend says.
+    pub embedded: Embedded,
+    /// Whether as base64.
+    pub base64: bool,
+}
+
 /// A request that may be sent: permitted, judged and written down.
 #[must_use]
-pub struct Cleared {
-    chat: Chat,
+pub struct Cleared<Q> {
+    question: Q,
     target: Target,
     permit: Permit,
     clearance: Clearance,
@@ -77,9 +88,9 @@ impl Models {
     ///
     /// # Errors
     /// [`Refusal::ModelNotFound`].
-    pub fn find(&self, labelled: &Labelled) -> Result<Target, Refusal> {
+    pub fn find<Q: Question>(&self, labelled: &Labelled<Q>) -> Result<Target, Refusal> {
         self.0
-            .get(&labelled.prompt.chat.model)
+            .get(labelled.prompt.question.model())
             .cloned()
             .ok_or(Refusal::ModelNotFound)
     }
@@ -95,21 +106,21 @@ impl Models {
     }
 }
 
-impl Cleared {
+impl<Q: Question> Cleared<Q> {
     /// Puts the three proofs together.
     ///
     /// # Errors
     /// [`Refusal::ClearanceMismatch`] if the clearance is about another text, or the permit about another model.
     pub fn new(
-        chat: Chat,
+        question: Q,
         target: Target,
         permit: Permit,
         clearance: Clearance,
         receipt: Receipt,
-    ) -> Result<Cleared, Refusal> {
-        if clearance.covers(&chat) && permit.model() == Some(target.model.as_str()) {
+    ) -> Result<Cleared<Q>, Refusal> {
+        if clearance.covers(&question) && permit.model() == Some(target.model.as_str()) {
             Ok(Cleared {
-                chat,
+                question,
                 target,
                 permit,
                 clearance,
@@ -126,9 +137,9 @@ impl Cleared {
 ///
 /// # Errors
 /// [`Refusal::Upstream`].
-pub async fn send(cleared: Cleared, deadline: Deadline) -> Result<Asked, Refusal> {
+pub async fn send(cleared: Cleared<Chat>, deadline: Deadline) -> Result<Asked, Refusal> {
     let Cleared {
-        mut chat,
+        question: mut chat,
         target,
         permit,
         clearance,
@@ -143,4 +154,42 @@ pub async fn send(cleared: Cleared, deadline: Deadline) -> Result<Asked, Refusal
         action: clearance.action(),
         intent: receipt,
     })
+}
+
+/// Has a cleared request's texts turned into vectors.
+///
+/// # Errors
+/// [`Refusal::Upstream`].
+pub async fn embed(cleared: Cleared<Vectors>, deadline: Deadline) -> Result<Embedding, Refusal> {
+    let Cleared {
+        question: Vectors { embed, base64 },
+        target,
+        ..
+    } = cleared;
+    let embed = Embed {
+        model: target.upstream_name,
+        ..embed
+    };
+    let embedded = target.upstream.embed(embed, deadline.instant()).await?;
+    Ok(Embedding {
+        model: target.model,
+        embedded,
+        base64,
+    })
+}
+
+/// Has a cleared chat's tokens counted; nobody answers it.
+///
+/// # Errors
+/// [`Refusal::Upstream`].
+pub async fn count(cleared: Cleared<Chat>, deadline: Deadline) -> Result<Usage, Refusal> {
+    let Cleared {
+        question, target, ..
+    } = cleared;
+    let chat = Chat {
+        model: target.upstream_name,
+        ..question
+    };
+    let usage = target.upstream.count(chat, deadline.instant()).await?;
+    Ok(usage)
 }

@@ -10,12 +10,14 @@
 use std::collections::HashMap;
 
 use backends::Chat;
+use policy::Action;
 
 use crate::Limits;
 use crate::deadline::Deadline;
 use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::json::{self, Json, JsonFault};
+use crate::pipeline::texts::{Moderate, Question, Vectors};
 use crate::pipeline::trail::Trail;
 use crate::refusal::{BadRequest, Refusal};
 
@@ -23,18 +25,41 @@ mod body;
 mod chat;
 mod completions;
 pub mod contract;
+mod embeddings;
 mod fields;
 mod messages;
+pub mod moderations;
 mod sampling;
 
 pub use body::discard;
 
+/// Reads the fields of a request by the contract of its endpoint.
+pub type Reader<Q> = fn(Vec<(String, Json)>, &Limits) -> Result<Prompt<Q>, BadRequest>;
+
+/// The reader of each dialect.
+pub fn of(dialect: Dialect) -> Reader<Chat> {
+    match dialect {
+        Dialect::Chat => chat::read,
+        Dialect::Completions => completions::read,
+        Dialect::Messages => messages::read,
+    }
+}
+
+/// The reader of `POST /v1/messages/count_tokens`.
+pub const COUNT: Reader<Chat> = messages::read_to_count;
+
+/// The reader of `POST /v1/embeddings`.
+pub const EMBED: Reader<Vectors> = embeddings::read;
+
+/// The reader of `POST /v1/moderations`.
+pub const MODERATE: Reader<Moderate> = moderations::read;
+
 /// A request that we understood.
-pub struct Prompt {
-    /// How it was asked.
-    pub dialect: Dialect,
-    /// What will go upstream, once it is cleared. Its `model` is still the name the caller wrote.
-    pub chat: Chat,
+pub struct Prompt<Q> {
+    /// What it would do, as the policy calls it.
+    pub action: Action,
+    /// What will go upstream, once it is cleared. Its model is still the name the caller wrote.
+    pub question: Q,
     /// Where in the request its texts stand.
     pub places: Places,
     /// Whether the caller asked for token usage at the end of a stream.
@@ -43,13 +68,13 @@ pub struct Prompt {
     pub dropped: Dropped,
 }
 
-/// Where in a request a text stands, by where it stands in the [`Chat`]: the same, unless the dialect has other fields.
+/// Where in a request a text stands, by where it stands in the question: the same, unless the dialect has other fields.
 #[derive(Debug, Clone, Default)]
 pub struct Places(HashMap<String, String>);
 
 impl Places {
-    fn put(&mut self, in_chat: String, in_request: String) {
-        self.0.insert(in_chat, in_request);
+    fn put(&mut self, in_question: String, in_request: String) {
+        self.0.insert(in_question, in_request);
     }
 
     /// The path in the request.
@@ -74,16 +99,16 @@ pub const DROPPED_NAMES_MAX: usize = 64;
 ///
 /// # Errors
 /// The refusal that names the first thing wrong and where.
-pub async fn prompt(
+pub async fn prompt<Q: Question>(
     incoming: &mut Incoming,
-    dialect: Dialect,
+    reader: Reader<Q>,
     limits: &Limits,
     deadline: Deadline,
     trail: &mut Trail,
-) -> Result<Prompt, Refusal> {
+) -> Result<Prompt<Q>, Refusal> {
     let body = body::read(incoming, limits, deadline).await?;
     trail.will_record(body.len(), deadline).await?;
-    let prompt = parse(&body, dialect, limits)?;
+    let prompt = parse(&body, reader, limits)?;
     trail.asks(&prompt);
     Ok(prompt)
 }
@@ -92,13 +117,9 @@ pub async fn prompt(
 ///
 /// # Errors
 /// The first thing wrong and where.
-pub fn parse(body: &[u8], dialect: Dialect, limits: &Limits) -> Result<Prompt, BadRequest> {
+pub fn parse<Q>(body: &[u8], reader: Reader<Q>, limits: &Limits) -> Result<Prompt<Q>, BadRequest> {
     match json::parse(body).map_err(malformed)? {
-        Json::Object(fields) => match dialect {
-            Dialect::Chat => chat::read(fields, limits),
-            Dialect::Completions => completions::read(fields, limits),
-            Dialect::Messages => messages::read(fields),
-        },
+        Json::Object(fields) => reader(fields, limits),
         other => Err(BadRequest::wrong_type("", "an object", other.kind())),
     }
 }

@@ -14,16 +14,16 @@ use policy::{Label, Level};
 
 use crate::incoming::Incoming;
 use crate::pipeline::ingest::Prompt;
-use crate::pipeline::texts;
+use crate::pipeline::texts::{self, Question};
 use crate::refusal::{BadRequest, Refusal};
 
 /// The header in which a caller may declare a higher label than the text shows.
 pub const LABEL_HEADER: &str = "x-portcullis-label";
 
 /// A prompt with its label.
-pub struct Labelled {
+pub struct Labelled<Q> {
     /// What is asked.
-    pub prompt: Prompt,
+    pub prompt: Prompt<Q>,
     /// The high-water mark of its messages and of what was declared.
     pub label: Label,
 }
@@ -32,12 +32,12 @@ pub struct Labelled {
 ///
 /// # Errors
 /// A declared label that is none.
-pub fn labelled(
+pub fn labelled<Q: Question>(
     guardrails: &Engine,
-    prompt: Prompt,
+    prompt: Prompt<Q>,
     incoming: &Incoming,
-) -> Result<Labelled, Refusal> {
-    let found = texts::texts(&prompt.chat);
+) -> Result<Labelled<Q>, Refusal> {
+    let found = prompt.question.texts();
     let decoded = texts::decoded(&found);
     let mut spans = texts::spans(&found);
     spans.append(&mut texts::spans(&decoded));
@@ -53,6 +53,7 @@ pub fn labelled(
     if !is_recordable(&label) {
         label = highest();
     }
+    drop(found);
     Ok(Labelled { prompt, label })
 }
 

@@ -12,6 +12,12 @@ use crate::refusal::Refusal;
 pub enum Route {
     /// Asks a model.
     Ask(Dialect),
+    /// `POST /v1/embeddings`
+    Embed,
+    /// `POST /v1/messages/count_tokens`
+    Count,
+    /// `POST /v1/moderations`
+    Moderate,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{name}`, the name as it stands in the path
@@ -25,6 +31,9 @@ impl Route {
     pub fn op(&self) -> audit::Op {
         match self {
             Route::Ask(dialect) => dialect.op(),
+            Route::Embed => audit::Op::Embeddings,
+            Route::Count => audit::Op::CountTokens,
+            Route::Moderate => audit::Op::Moderations,
             Route::Models => audit::Op::Models,
             Route::Model(_) => audit::Op::Model,
             Route::Decision(_) => audit::Op::Decisions,
@@ -41,6 +50,9 @@ pub fn of(incoming: &Incoming) -> Result<Route, Refusal> {
         "/v1/chat/completions" => (Route::Ask(Dialect::Chat), Method::POST, "POST"),
         "/v1/completions" => (Route::Ask(Dialect::Completions), Method::POST, "POST"),
         "/v1/messages" => (Route::Ask(Dialect::Messages), Method::POST, "POST"),
+        "/v1/messages/count_tokens" => (Route::Count, Method::POST, "POST"),
+        "/v1/embeddings" => (Route::Embed, Method::POST, "POST"),
+        "/v1/moderations" => (Route::Moderate, Method::POST, "POST"),
         "/v1/models" => (Route::Models, Method::GET, "GET"),
         path => (named(path).ok_or(Refusal::UnknownUrl)?, Method::GET, "GET"),
     };

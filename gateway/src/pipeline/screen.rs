@@ -2,18 +2,20 @@
 //! recorded or sent: the entry and the model both see the redacted text.
 
 use aws_lc_rs::digest::Digest;
-use backends::Chat;
-use guardrails::{Action, Report, Stage};
+use guardrails::{Action, Report, Screening, Stage, Unjudged};
 use policy::Permit;
+use tokio::time::Instant;
 
 use crate::Gateway;
 use crate::deadline::Deadline;
+use crate::pipeline::ingest::{self, Places};
 use crate::pipeline::label::Labelled;
+use crate::pipeline::texts::{self, Question, Text};
 use crate::pipeline::trail::Trail;
-use crate::pipeline::{ingest, texts};
 use crate::refusal::{Blocked, Refusal};
+use crate::rules::Rules;
 
-/// Proof that a chat's text was judged acceptable. It names its subject: the digest of the text, after redaction.
+/// Proof that a question's text was judged acceptable. It names its subject: the digest of the text, after redaction.
 #[must_use]
 pub struct Clearance {
     digest: Digest,
@@ -22,9 +24,9 @@ pub struct Clearance {
 }
 
 impl Clearance {
-    /// Whether it is about the text of this chat.
-    pub fn covers(&self, chat: &Chat) -> bool {
-        self.digest.as_ref() == texts::digest(chat).as_ref()
+    /// Whether it is about the text of this question.
+    pub fn covers(&self, question: &impl Question) -> bool {
+        self.digest.as_ref() == texts::digest(question).as_ref()
     }
 
     /// Every check that ran.
@@ -38,35 +40,24 @@ impl Clearance {
     }
 }
 
-/// Judges every guarded text of the prompt, and returns the chat that may be sent.
+/// Judges every guarded text of the prompt, and returns the question that may be sent.
 ///
 /// # Errors
 /// [`Refusal::Content`] if a rule blocks it, [`Refusal::GuardrailUnavailable`] if a detector could not decide.
-pub async fn prompt(
+pub async fn prompt<Q: Question>(
     gw: &Gateway,
-    labelled: Labelled,
+    labelled: Labelled<Q>,
     permit: &Permit,
     deadline: Deadline,
     trail: &mut Trail,
-) -> Result<(Chat, Clearance), Refusal> {
+) -> Result<(Q, Clearance), Refusal> {
     let ingest::Prompt {
-        mut chat, places, ..
+        mut question,
+        places,
+        ..
     } = labelled.prompt;
-    let found = texts::texts(&chat);
-    let mut spans = texts::spans(&found);
-    for span in &mut spans {
-        span.path = places.in_request(std::mem::take(&mut span.path));
-    }
-    let judged = {
-        let until = deadline
-            .instant()
-            .min(tokio::time::Instant::now() + gw.guard_timeout);
-        trail
-            .rules()
-            .guardrails
-            .screen(permit.profile(), Stage::Prompt, &spans, until)
-            .await
-    };
+    let found = question.texts();
+    let judged = judge(&trail.rules(), &found, &places, permit, until(gw, deadline)).await;
     let screening = judged.map_err(|unjudged| {
         // What did run is evidence of the refusal.
         trail.judged(&unjudged.report, unjudged.report.action());
@@ -81,19 +72,45 @@ pub async fn prompt(
     if masked.contains(&true) {
         trail.went_nowhere(&found); // until it is known that it can
     }
-    drop(spans);
     drop(found);
-    if texts::rewrite(&mut chat, screening.rewritten).is_none() {
+    if question.rewrite(screening.rewritten).is_none() {
         // What cannot be masked where it stands (a number in a schema, say) is blocked.
         return Err(blocked(screening.report, permit));
     }
     trail.masked(&masked);
     let clearance = Clearance {
-        digest: texts::digest(&chat),
+        digest: texts::digest(&question),
         report: screening.report,
         action: screening.action,
     };
-    Ok((chat, clearance))
+    Ok((question, clearance))
+}
+
+/// A judgement may take until then.
+pub fn until(gw: &Gateway, deadline: Deadline) -> Instant {
+    deadline.instant().min(Instant::now() + gw.guard_timeout)
+}
+
+/// What the guardrails say about texts under the permit's profile, whatever it is.
+///
+/// # Errors
+/// [`Unjudged`] if a detector could not decide.
+pub async fn judge(
+    rules: &Rules,
+    texts: &[Text<'_>],
+    places: &Places,
+    permit: &Permit,
+    until: Instant,
+) -> Result<Screening, Unjudged> {
+    let mut spans = texts::spans(texts);
+    for span in &mut spans {
+        span.path = places.in_request(std::mem::take(&mut span.path));
+    }
+    let profile = permit.profile();
+    rules
+        .guardrails
+        .screen(profile, Stage::Prompt, &spans, until)
+        .await
 }
 
 fn blocked(report: Report, permit: &Permit) -> Refusal {

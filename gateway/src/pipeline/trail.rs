@@ -16,7 +16,7 @@ use audit::{
     Intent, Outcome, OutcomeStatus, Pending, Receipt, Refusal as RefusalEntry, RefusalKind,
     RequestId, Reservation, Served,
 };
-use backends::{Chat, Remarks};
+use backends::{Embedded, Remarks, Usage};
 use guardrails::{Action, Report};
 use policy::{Ask, Denied, Permit, Policy};
 use uuid::Uuid;
@@ -34,7 +34,7 @@ use crate::pipeline::ingest::{Dropped, Prompt};
 use crate::pipeline::release::{Ending, How, Piece, Screened};
 use crate::pipeline::route;
 use crate::pipeline::screen::Clearance;
-use crate::pipeline::texts;
+use crate::pipeline::texts::{self, Question};
 use crate::refusal::Refusal;
 use crate::reply::Described;
 use crate::rules::Rules;
@@ -215,16 +215,17 @@ impl Trail {
     }
 
     /// Notes what is asked.
-    pub fn asks(&mut self, prompt: &Prompt) {
+    pub fn asks<Q: Question>(&mut self, prompt: &Prompt<Q>) {
+        let question = &prompt.question;
         self.facts.dropped = prompt.dropped.clone();
-        self.facts.stream = prompt.chat.stream;
+        self.facts.stream = question.streams();
         self.facts.usage_wanted = prompt.usage_wanted;
-        self.facts.model_asked = Some(prompt.chat.model.clone());
-        if self.gw.models.contains(&prompt.chat.model) {
-            self.facts.model = audit::Name::new(&prompt.chat.model);
+        self.facts.model_asked = Some(question.model().to_owned());
+        if self.gw.models.contains(question.model()) {
+            self.facts.model = audit::Name::new(question.model());
         }
         if self.level() == AuditLevel::Full {
-            self.went_nowhere(&texts::texts(&prompt.chat));
+            self.went_nowhere(&question.texts());
         }
     }
 
@@ -255,6 +256,7 @@ impl Trail {
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
     pub fn permitted_by(&mut self, permit: &Permit) {
+        self.facts.model = permit.model().and_then(audit::Name::new);
         self.facts.policy = entries::permitted(permit);
         self.facts.label = audit::Name::new(&permit.label().to_string());
     }
@@ -287,7 +289,7 @@ impl Trail {
         permit: &Permit,
         _clearance: &Clearance,
         target: &Target,
-        chat: &Chat,
+        question: &impl Question,
     ) -> Result<Receipt, Refusal> {
         let lost = || Refusal::AuditUnavailable(audit::Unavailable::Failed);
         let Some(Place::Reserved(reservation)) = self.place.take() else {
@@ -295,7 +297,7 @@ impl Trail {
         };
         let intent = self.facts.intent(permit, target).ok_or_else(lost)?;
         let was = std::mem::take(&mut self.facts.prompt_was);
-        let body = self.kept().request(chat, &self.facts.dropped, was);
+        let body = self.kept().request(question, &self.facts.dropped, was);
         let bodies = body.into_iter().collect();
         let written = reservation.intent(intent, bodies).await;
         self.unrecorded = None;
@@ -354,6 +356,18 @@ impl Trail {
             How::Blocked(_) => OutcomeStatus::Blocked,
             How::Fault(refusal) => entries::status(refusal),
         });
+    }
+
+    /// Notes vectors that are to go out.
+    pub fn note_vectors(&mut self, embedded: &Embedded) {
+        self.note_usage(embedded.usage);
+        self.facts.upstream = embedded.remarks.clone();
+        self.facts.vendor_id = embedded.vendor_request_id.clone();
+    }
+
+    /// Notes what a request costs, or would.
+    pub fn note_usage(&mut self, usage: Usage) {
+        self.facts.tokens = Some(entries::tokens(usage));
     }
 
     /// Makes the outcome of an answer durable. After this, and not before, may its end go out.
@@ -435,10 +449,16 @@ impl Trail {
             policy,
             http: 200,
             n: items,
+            judged: self.facts.judged(),
         };
         self.gw.metrics.answered("allow", "served");
+        let was = std::mem::take(&mut self.facts.prompt_was);
+        let body = match served.judged {
+            Some(_) => self.kept().unsent(&self.facts, was),
+            None => None,
+        };
         reservation
-            .serve(served, Vec::new())
+            .serve(served, body.into_iter().collect())
             .await
             .map(drop)
             .map_err(Refusal::AuditUnavailable)
@@ -513,7 +533,7 @@ impl Trail {
             return Err(Refusal::AuditUnavailable(audit::Unavailable::Failed));
         };
         let was = std::mem::take(&mut self.facts.prompt_was);
-        let body = self.kept().refused(&self.facts, was);
+        let body = self.kept().unsent(&self.facts, was);
         let bodies = body.into_iter().collect();
         let written = reservation.refuse(entry, bodies).await;
         written
@@ -666,6 +686,17 @@ impl Facts {
             backend: audit::Name::new(&target.backend)?,
             policy: self.policy.clone()?,
             label: audit::Name::new(&permit.label().to_string())?,
+            checks: self.prompt_checks.clone(),
+            dropped: self.dropped.count,
+        })
+    }
+
+    /// What was said, where that was the question; `None` where no rule was asked to permit it.
+    fn judged(&self) -> Option<audit::Judged> {
+        Some(audit::Judged {
+            model: self.model.clone()?,
+            policy: self.policy.clone()?,
+            label: self.label.clone()?,
             checks: self.prompt_checks.clone(),
             dropped: self.dropped.count,
         })

@@ -100,7 +100,7 @@ fn the_model_list_is_what_a_subject_may_see() {
     };
     assert_eq!(
         visible("svc:benefits-app"),
-        ["llama-3.3-70b", "llama-4-maverick"]
+        ["llama-3.3-70b", "llama-4-maverick", "moderation"]
     );
     assert_eq!(visible("svc:audit-probe"), [""; 0]);
     assert_eq!(visible("svc:guard-runner"), ["llama-guard-internal"]);
@@ -228,7 +228,7 @@ fn the_gateway_can_check_its_configuration_against_the_bundle() {
         policy.zones().collect::<Vec<_>>(),
         ["closednet", "demo", "opennet"]
     );
-    assert_eq!(policy.models().count(), 3);
+    assert_eq!(policy.models().count(), 4);
     assert!(
         policy
             .principals()

@@ -44,8 +44,9 @@ fn the_demo_application_reaches_what_the_demo_shows() {
     assert_eq!(
         reach("svc:benefits-app"),
         [
-            "BA-101 model/llama-3.3-70b chat|complete benefits.draft|benefits.summarise demo|opennet CUI:PRVCY civ-standard",
+            "BA-101 model/llama-3.3-70b chat|complete|embed benefits.draft|benefits.summarise demo|opennet CUI:PRVCY civ-standard",
             "BA-120 tool/search-forms tool benefits.draft demo|opennet CUI:PRVCY civ-standard",
+            "BA-130 model/moderation moderate benefits.draft demo|opennet CUI:PRVCY civ-standard",
         ]
     );
     assert_eq!(

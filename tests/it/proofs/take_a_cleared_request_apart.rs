@@ -1,7 +1,8 @@
+use backends::Chat;
 use gateway::pipeline::forward::Cleared;
 
-fn swap_the_text(mut cleared: Cleared, chat: backends::Chat) -> Cleared {
-    cleared.chat = chat;
+fn swap_the_text(mut cleared: Cleared<Chat>, chat: Chat) -> Cleared<Chat> {
+    cleared.question = chat;
     cleared
 }
 

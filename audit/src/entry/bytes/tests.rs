@@ -49,6 +49,23 @@ fn one_of_each() -> Vec<Entry> {
             policy: digest,
             http: 200,
             n: 3,
+            judged: None,
+        }),
+        Entry::Served(Served {
+            req: request(2),
+            op: Op::Moderations,
+            src: source(),
+            who: who(),
+            policy: digest,
+            http: 200,
+            n: 1,
+            judged: Some(Judged {
+                model: name("moderation"),
+                policy: intent(1).policy,
+                label: name("U"),
+                checks: intent(1).checks,
+                dropped: 1,
+            }),
         }),
         Entry::Event(Event::Start(Start {
             version: name("0.0.0"),

@@ -28,13 +28,13 @@ fn a_base_url_needs_a_scheme_and_a_host_and_nothing_secret() {
 fn the_path_is_joined_once() {
     for url in ["http://localhost/v1", "http://localhost/v1/"] {
         let endpoint = Endpoint::new(OpenAiSettings::new("x", url.parse().unwrap())).unwrap();
-        assert_eq!(endpoint.target.path(), "/v1/chat/completions");
+        assert_eq!(endpoint.chats.path(), "/v1/chat/completions");
         assert_eq!((endpoint.host.as_str(), endpoint.port), ("localhost", 80));
     }
     let endpoint =
         Endpoint::new(OpenAiSettings::new("x", "http://[::1]:81".parse().unwrap())).unwrap();
     assert_eq!((endpoint.host.as_str(), endpoint.port), ("::1", 81));
-    assert_eq!(endpoint.target.path(), "/chat/completions");
+    assert_eq!(endpoint.chats.path(), "/chat/completions");
 }
 
 #[test]

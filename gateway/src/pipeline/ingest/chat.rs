@@ -11,7 +11,10 @@ use crate::json::Json;
 use crate::refusal::BadRequest;
 
 /// Reads the fields of a request.
-pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Prompt, BadRequest> {
+pub(super) fn read(
+    fields: Vec<(String, Json)>,
+    limits: &Limits,
+) -> Result<Prompt<Chat>, BadRequest> {
     let mut dropped = Dropped::default();
     let mut top = Fields::new(String::new(), fields, &mut dropped);
     let model = top.required_string("model")?;
@@ -40,8 +43,8 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
         stream,
     };
     Ok(Prompt {
-        dialect: Dialect::Chat,
-        chat,
+        action: Dialect::Chat.action(),
+        question: chat,
         places: Places::default(),
         usage_wanted,
         dropped,

@@ -11,7 +11,10 @@ use crate::json::Json;
 use crate::refusal::BadRequest;
 
 /// Reads the fields of a request.
-pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Prompt, BadRequest> {
+pub(super) fn read(
+    fields: Vec<(String, Json)>,
+    limits: &Limits,
+) -> Result<Prompt<Chat>, BadRequest> {
     let mut dropped = Dropped::default();
     let mut top = Fields::new(String::new(), fields, &mut dropped);
     let model = top.required_string("model")?;
@@ -27,8 +30,8 @@ pub(super) fn read(fields: Vec<(String, Json)>, limits: &Limits) -> Result<Promp
     let mut places = Places::default();
     places.put("messages[0].content".to_owned(), place.to_owned());
     Ok(Prompt {
-        dialect: Dialect::Completions,
-        chat: Chat {
+        action: Dialect::Completions.action(),
+        question: Chat {
             sampling,
             stream,
             ..Chat::new(model, messages)

@@ -1,8 +1,6 @@
 //! The field contracts, as data: what becomes of each field of each endpoint. `docs/api.md` is written from them, and a test
 //! compares them with the fields that the readers ask for.
 
-use crate::dialect::Dialect;
-
 /// What becomes of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -34,14 +32,15 @@ impl Kind {
     }
 }
 
-/// Every field that an endpoint knows. All others are dropped, counted and announced.
-pub fn of(dialect: Dialect) -> &'static [Field] {
-    match dialect {
-        Dialect::Chat => super::chat::CONTRACT,
-        Dialect::Completions => super::completions::CONTRACT,
-        Dialect::Messages => super::messages::CONTRACT,
-    }
-}
+/// Every field that an endpoint knows, by the endpoint's path. All others are dropped, counted and announced.
+/// `/v1/messages/count_tokens` has the contract of `/v1/messages`.
+pub const ALL: [(&str, &[Field]); 5] = [
+    ("/v1/chat/completions", super::chat::CONTRACT),
+    ("/v1/completions", super::completions::CONTRACT),
+    ("/v1/embeddings", super::embeddings::CONTRACT),
+    ("/v1/messages", super::messages::CONTRACT),
+    ("/v1/moderations", super::moderations::CONTRACT),
+];
 
 #[cfg(test)]
 thread_local! {

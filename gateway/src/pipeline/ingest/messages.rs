@@ -12,12 +12,31 @@ use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::{STOPS_MAX, strings};
 use super::{Dropped, Places, Prompt};
+use crate::Limits;
 use crate::dialect::Dialect;
 use crate::json::Json;
 use crate::refusal::BadRequest;
 
 /// Reads the fields of a request.
-pub(super) fn read(fields: Vec<(String, Json)>) -> Result<Prompt, BadRequest> {
+pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Chat>, BadRequest> {
+    let prompt = body(fields)?;
+    match prompt.question.sampling.max_tokens {
+        Some(_) => Ok(prompt),
+        None => Err(BadRequest::missing("max_tokens")),
+    }
+}
+
+/// The same for `POST /v1/messages/count_tokens`: nothing is answered, so nothing bounds or streams the answer.
+pub(super) fn read_to_count(
+    fields: Vec<(String, Json)>,
+    _: &Limits,
+) -> Result<Prompt<Chat>, BadRequest> {
+    let mut prompt = body(fields)?;
+    prompt.question.stream = false;
+    Ok(prompt)
+}
+
+fn body(fields: Vec<(String, Json)>) -> Result<Prompt<Chat>, BadRequest> {
     let mut dropped = Dropped::default();
     let mut places = Places::default();
     let mut top = Fields::new(String::new(), fields, &mut dropped);
@@ -41,8 +60,8 @@ pub(super) fn read(fields: Vec<(String, Json)>) -> Result<Prompt, BadRequest> {
     top.inert(&INERT);
     top.finish();
     Ok(Prompt {
-        dialect: Dialect::Messages,
-        chat: Chat {
+        action: Dialect::Messages.action(),
+        question: Chat {
             model,
             messages,
             tools,
@@ -370,7 +389,6 @@ fn tool_choice(
 
 fn sampling(top: &mut Fields<'_>, places: &mut Places) -> Result<Sampling, BadRequest> {
     let tokens = top.whole("max_tokens", 1..=i64::from(u32::MAX))?;
-    let tokens = tokens.ok_or_else(|| BadRequest::missing("max_tokens"))?;
     let stop = match top.array("stop_sequences")? {
         Some(items) if items.len() > STOPS_MAX => {
             let most = format!("must hold at most {STOPS_MAX} strings");
@@ -384,7 +402,7 @@ fn sampling(top: &mut Fields<'_>, places: &mut Places) -> Result<Sampling, BadRe
     Ok(Sampling {
         temperature: top.number("temperature", 0.0..=1.0)?,
         top_p: top.number("top_p", 0.0..=1.0)?,
-        max_tokens: u32::try_from(tokens).ok(),
+        max_tokens: tokens.and_then(|tokens| u32::try_from(tokens).ok()),
         stop,
         ..Sampling::default()
     })

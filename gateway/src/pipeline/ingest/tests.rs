@@ -14,7 +14,7 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-fn read(body: &Value) -> Result<Prompt, BadRequest> {
+fn read(body: &Value) -> Result<Prompt<Chat>, BadRequest> {
     match json::parse(body.to_string().as_bytes()).expect("JSON") {
         Json::Object(fields) => chat::read(fields, &limits()),
         _ => panic!("the test sends objects"),
@@ -45,8 +45,8 @@ fn a_small_request_is_read() {
     let prompt = read(&base()).expect("read");
     assert_eq!(
         (
-            prompt.chat.model.as_str(),
-            prompt.chat.sampling.n,
+            prompt.question.model.as_str(),
+            prompt.question.sampling.n,
             prompt.dropped.count
         ),
         ("m", 1, 0)

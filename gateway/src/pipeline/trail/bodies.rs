@@ -2,7 +2,7 @@
 //! caller wrote where an entry may not hold it. How much of it is the audit level's affair.
 
 use audit::{Body, Direction, Original, Text};
-use backends::{Chat, TextField};
+use backends::TextField;
 use guardrails::{Channel, Field};
 use serde::Serialize;
 use serde_json::json;
@@ -11,7 +11,7 @@ use super::Facts;
 use crate::config::AuditLevel;
 use crate::pipeline::ingest::Dropped;
 use crate::pipeline::release::{Piece, Screened};
-use crate::pipeline::texts;
+use crate::pipeline::texts::Question;
 use crate::refusal::Refusal;
 
 /// Pieces that were shown, or are about to be.
@@ -166,24 +166,24 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// What goes upstream: every text of the chat with its place. `was` are the texts that were masked, as they were.
+    /// What goes upstream: every text of the question with its place. `was` are the texts that were masked, as they were.
     pub(super) fn request<'c>(
         &self,
-        chat: &'c Chat,
+        question: &'c impl Question,
         dropped: &Dropped,
         was: Vec<Text<'static>>,
     ) -> Option<Body<'c>> {
-        let head = json!({ "model": chat.model, "dropped": dropped.names });
-        let texts = texts::texts(chat).into_iter().map(|text| Text {
+        let head = json!({ "model": question.model(), "dropped": dropped.names });
+        let texts = question.texts().into_iter().map(|text| Text {
             at: text.path.into(),
             text: text.text,
         });
         self.body(Direction::Request, &head, texts.collect(), was)
     }
 
-    /// What a refused caller wrote that has no place in an entry. Nothing of it went anywhere: its texts, as far as
-    /// they were read, are `was`.
-    pub(super) fn refused(&self, facts: &Facts, was: Vec<Text<'static>>) -> Option<Body<'static>> {
+    /// What a caller wrote that was refused, or was only asked about, and has no place in an entry. Nothing of it went
+    /// anywhere: its texts, as far as they were read, are `was`.
+    pub(super) fn unsent(&self, facts: &Facts, was: Vec<Text<'static>>) -> Option<Body<'static>> {
         let cut = |text: &str| text.chars().take(TYPED_CHARS_MAX).collect::<String>();
         let head = json!({
             "method": cut(&facts.method),

@@ -2,6 +2,7 @@ use backends::{Message, ReasoningEffort, Role, Sampling, Tool, ToolCall, ToolCho
 use serde_json::json;
 
 use super::*;
+use crate::pipeline::texts;
 
 /// A chat whose every text is a marker of its own. Every struct is built field by field, without `..`, so that a field
 /// that `backends` adds does not compile here until somebody decides whether it is text.
@@ -115,7 +116,7 @@ fn nothing_is_rewritten_that_does_not_fit() {
 #[test]
 fn a_digest_is_about_every_text() {
     let (chat, _) = full();
-    let before = digest(&chat);
+    let before = texts::digest(&chat);
     let count = texts(&chat).len();
     for at in 0..count {
         let (mut changed, _) = full();
@@ -124,7 +125,7 @@ fn a_digest_is_about_every_text() {
         one[at] = Some(original.replace("marker", "other"));
         rewrite(&mut changed, one).expect("fits");
         assert_ne!(
-            digest(&changed).as_ref(),
+            texts::digest(&changed).as_ref(),
             before.as_ref(),
             "text {at} is not in the digest"
         );
