@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::dialect::AnswerWriter;
-use crate::openai::Envelope;
+use crate::openai::{Envelope, write_named_event as event};
 use crate::pipeline::release::{Piece, Reason};
 use crate::reply::Described;
 
@@ -275,10 +275,4 @@ fn one_event(value: &Value) -> Bytes {
     let mut out = Vec::new();
     event(&mut out, value);
     out.into()
-}
-
-/// An event bears the name of its type.
-fn event(out: &mut Vec<u8>, value: &Value) {
-    let name = value.get("type").and_then(Value::as_str).unwrap_or("error");
-    out.extend(format!("event: {name}\ndata: {value}\n\n").into_bytes());
 }

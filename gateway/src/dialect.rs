@@ -9,7 +9,9 @@ use policy::Action;
 use serde_json::Value;
 
 use crate::anthropic::{self, MessageWriter};
-use crate::openai::{self, Envelope, chat::ChatWriter, completions::TextWriter};
+use crate::openai::{
+    self, Envelope, chat::ChatWriter, completions::TextWriter, responses::ResponseWriter,
+};
 use crate::pipeline::release::Piece;
 use crate::reply::Described;
 
@@ -22,6 +24,8 @@ pub enum Dialect {
     Completions,
     /// `POST /v1/messages`
     Messages,
+    /// `POST /v1/responses`
+    Responses,
 }
 
 /// Writes one answer. Only released pieces reach it.
@@ -54,12 +58,17 @@ pub trait AnswerWriter: Send + Sync {
 
 impl Dialect {
     /// Every dialect, in the order of the type.
-    pub const ALL: [Dialect; 3] = [Dialect::Chat, Dialect::Completions, Dialect::Messages];
+    pub const ALL: [Dialect; 4] = [
+        Dialect::Chat,
+        Dialect::Completions,
+        Dialect::Messages,
+        Dialect::Responses,
+    ];
 
     /// What the policy calls it.
     pub fn action(self) -> Action {
         match self {
-            Dialect::Chat | Dialect::Messages => Action::Chat,
+            Dialect::Chat | Dialect::Messages | Dialect::Responses => Action::Chat,
             Dialect::Completions => Action::Complete,
         }
     }
@@ -70,6 +79,7 @@ impl Dialect {
             Dialect::Chat => audit::Op::ChatCompletions,
             Dialect::Completions => audit::Op::Completions,
             Dialect::Messages => audit::Op::Messages,
+            Dialect::Responses => audit::Op::Responses,
         }
     }
 
@@ -87,6 +97,7 @@ impl Dialect {
             Dialect::Chat => "chatcmpl-",
             Dialect::Completions => "cmpl-",
             Dialect::Messages => "msg_",
+            Dialect::Responses => "resp_",
         }
     }
 
@@ -96,13 +107,14 @@ impl Dialect {
             Dialect::Chat => Box::new(ChatWriter::new(envelope, usage_wanted)),
             Dialect::Completions => Box::new(TextWriter::new(envelope, usage_wanted)),
             Dialect::Messages => Box::new(MessageWriter::new(envelope)),
+            Dialect::Responses => Box::new(ResponseWriter::new(envelope)),
         }
     }
 
     /// An error, as its clients read it.
     pub fn error(self, told: &Described) -> Value {
         match self {
-            Dialect::Chat | Dialect::Completions => openai::error(told),
+            Dialect::Chat | Dialect::Completions | Dialect::Responses => openai::error(told),
             Dialect::Messages => anthropic::error(told),
         }
     }

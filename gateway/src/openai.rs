@@ -5,6 +5,7 @@
 //! completions   answers of text completions
 //! embeddings    vectors
 //! moderations   what the guardrails say
+//! responses     answers of the Responses API
 //! ```
 //!
 //! Shapes: OpenAI API reference, *List models*, *Retrieve model*, *Errors*.
@@ -21,6 +22,7 @@ pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod moderations;
+pub mod responses;
 
 /// What every object of one answer repeats.
 #[derive(Debug, Clone)]
@@ -97,6 +99,12 @@ impl Tokens {
             total_tokens: usage.input.saturating_add(usage.output),
         })
     }
+}
+
+/// An event that bears the name of its type.
+pub fn write_named_event(out: &mut Vec<u8>, value: &Value) {
+    let name = value.get("type").and_then(Value::as_str).unwrap_or("error");
+    out.extend(format!("event: {name}\ndata: {value}\n\n").into_bytes());
 }
 
 fn write_event(out: &mut Vec<u8>, value: &impl Serialize) {

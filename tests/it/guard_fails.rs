@@ -16,7 +16,7 @@ const ME: &str = "svc:benefits-app";
 
 /// How a classifier goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
+pub(crate) enum Trouble {
     Fails,
     Panics,
     Hangs,
@@ -50,14 +50,14 @@ struct Troubled {
 
 /// Says what goes wrong from now on.
 #[derive(Clone, Default)]
-struct Switch(Arc<Mutex<Option<Trouble>>>);
+pub(crate) struct Switch(Arc<Mutex<Option<Trouble>>>);
 
 impl Switch {
-    fn set(&self, trouble: Option<Trouble>) {
+    pub(crate) fn set(&self, trouble: Option<Trouble>) {
         *self.0.lock().unwrap() = trouble;
     }
 
-    fn on(&self, gateway: TestGatewayBuilder) -> TestGatewayBuilder {
+    pub(crate) fn on(&self, gateway: TestGatewayBuilder) -> TestGatewayBuilder {
         let trouble = self.0.clone();
         let wrap = move |real| {
             Arc::new(Troubled {

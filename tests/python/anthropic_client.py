@@ -69,6 +69,11 @@ def tools_streamed(client):
     assert (call.input, final.stop_reason) == ({"city": "Paris"}, "tool_use")
 
 
+def counted(client):
+    count = client.messages.count_tokens(model=GENERAL, system="Be brief.", messages=user("How are you today?"))
+    assert count.input_tokens == 6, count  # the demo's tokens are words
+
+
 def denied(client):
     error = raised(anthropic.PermissionDeniedError, client, "Hello", model=LARGE)
     assert (error.type, error.body["error"]["code"]) == ("permission_error", "access_denied")
@@ -146,6 +151,7 @@ CASES = [
     streamed,
     tools,
     tools_streamed,
+    counted,
     denied,
     unknown_model,
     stranger,

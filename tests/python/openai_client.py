@@ -110,6 +110,90 @@ def completion_redacted(client):
     assert answer.choices[0].text == "Please repeat: my number is [REDACTED:us_ssn]."
 
 
+def response(client):
+    answer = client.responses.create(model=GENERAL, instructions="Be brief.", input="Hello", store=False)
+    assert answer.output_text.startswith("Hello from the Portcullis demo."), answer
+    assert (answer.status, answer.store, answer.model) == ("completed", False, GENERAL), answer
+    assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
+
+
+def response_streamed(client):
+    with client.responses.stream(model=GENERAL, input="slow, please") as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+    assert "".join(deltas).split() == ["one", "word", "after", "another"] * 8, deltas
+    assert len(deltas) > 3, "it comes in pieces"
+    assert final.output_text.split() == ["one", "word", "after", "another"] * 8, final
+
+
+def response_tools(client):
+    tool = {"type": "function", **WEATHER["function"], "strict": None}
+    asked = [{"role": "user", "content": "What is the weather in Paris?"}]
+    answer = client.responses.create(model=GENERAL, input=asked, tools=[tool])
+    (call,) = answer.output
+    assert (call.type, call.name, json.loads(call.arguments)) == ("function_call", "get_weather", {"city": "Paris"})
+    asked += [call.model_dump(), {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}]
+    answer = client.responses.create(model=GENERAL, input=asked, tools=[tool])
+    assert "sunny in Paris" in answer.output_text, answer
+
+
+def response_redacted(client):
+    with client.responses.stream(model=GENERAL, input="leak") as stream:
+        final = stream.get_final_response()
+    assert SECRET not in final.to_json() and "[REDACTED:" in final.output_text
+
+
+def response_blocked(client):
+    answer = client.responses.create(model=GENERAL, input="Please erase the table")
+    assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "content_filter"), answer
+    assert not answer.output, answer
+
+
+def response_fails_mid_stream(client):
+    stream = client.responses.create(model=GENERAL, input="upstream-cut", stream=True)
+    try:
+        for _ in stream:
+            pass
+    except openai.APIError as error:
+        assert error.code == "upstream_error", error
+    else:
+        raise AssertionError("nothing was raised")
+
+
+def response_remembers_nothing(client):
+    try:
+        client.responses.create(model=GENERAL, input="Hello", previous_response_id="resp_1")
+    except openai.BadRequestError as error:
+        assert (error.code, error.param) == ("unsupported_parameter", "previous_response_id")
+    else:
+        raise AssertionError("nothing was raised")
+
+
+def embeddings(client):
+    # The package asks for base64 of itself, and hands over numbers.
+    answer = client.embeddings.create(model=GENERAL, input=["the office opens", "sheep graze"], dimensions=32)
+    one, two = (item.embedding for item in answer.data)
+    assert len(one) == len(two) == 32 and abs(sum(x * x for x in one) - 1) < 1e-5, answer
+    assert (answer.model, answer.usage.total_tokens) == (GENERAL, 5), answer
+
+
+def embeddings_blocked(client):
+    try:
+        client.embeddings.create(model=GENERAL, input=["fine", "two" + chr(0xE0041)])
+    except openai.BadRequestError as error:
+        assert (error.code, error.param) == ("content_filter", "input[1]"), error
+    else:
+        raise AssertionError("nothing was raised")
+
+
+def moderations(client):
+    answer = client.moderations.create(input=["Hello", f"My number is {SSN}."])
+    fine, flagged = answer.results
+    assert (fine.flagged, flagged.flagged) == (False, True), answer
+    assert flagged.categories.model_extra["pii/us_ssn"] is True and flagged.categories.violence is False
+    assert flagged.category_applied_input_types.violence == [], answer
+
+
 def denied(client):
     error = raised(openai.PermissionDeniedError, client, model=LARGE, messages=user("Hello"))
     assert (error.status_code, error.code, error.type) == (403, "access_denied", "permission_error")
@@ -216,6 +300,16 @@ CASES = [
     completion,
     completion_streamed,
     completion_redacted,
+    response,
+    response_streamed,
+    response_tools,
+    response_redacted,
+    response_blocked,
+    response_fails_mid_stream,
+    response_remembers_nothing,
+    embeddings,
+    embeddings_blocked,
+    moderations,
     denied,
     denied_streamed,
     unknown_model,

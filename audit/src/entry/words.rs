@@ -158,11 +158,12 @@ fn is_number(text: &str) -> bool {
 }
 
 /// The field names of the APIs' contracts, sorted. A name that is not here cannot be in an entry.
-const FIELDS: [&str; 81] = [
+const FIELDS: [&str; 82] = [
     "annotations",
     "arguments",
     "audio",
     "bytes",
+    "call_id",
     "choices",
     "code",
     "content",

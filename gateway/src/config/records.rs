@@ -123,9 +123,10 @@ pub(super) fn audit(mut s: Section<'_>) -> Option<AuditConfig> {
 }
 
 /// The routes on which something is said.
-const ROUTES: [(&str, audit::Op); 9] = [
+const ROUTES: [(&str, audit::Op); 10] = [
     ("chat_completions", audit::Op::ChatCompletions),
     ("completions", audit::Op::Completions),
+    ("responses", audit::Op::Responses),
     ("messages", audit::Op::Messages),
     ("count_tokens", audit::Op::CountTokens),
     ("embeddings", audit::Op::Embeddings),

@@ -29,6 +29,7 @@ mod embeddings;
 mod fields;
 mod messages;
 pub mod moderations;
+mod responses;
 mod sampling;
 
 pub use body::discard;
@@ -42,6 +43,7 @@ pub fn of(dialect: Dialect) -> Reader<Chat> {
         Dialect::Chat => chat::read,
         Dialect::Completions => completions::read,
         Dialect::Messages => messages::read,
+        Dialect::Responses => responses::read,
     }
 }
 

@@ -49,6 +49,7 @@ pub fn of(incoming: &Incoming) -> Result<Route, Refusal> {
     let (route, method, allow) = match incoming.head.uri.path() {
         "/v1/chat/completions" => (Route::Ask(Dialect::Chat), Method::POST, "POST"),
         "/v1/completions" => (Route::Ask(Dialect::Completions), Method::POST, "POST"),
+        "/v1/responses" => (Route::Ask(Dialect::Responses), Method::POST, "POST"),
         "/v1/messages" => (Route::Ask(Dialect::Messages), Method::POST, "POST"),
         "/v1/messages/count_tokens" => (Route::Count, Method::POST, "POST"),
         "/v1/embeddings" => (Route::Embed, Method::POST, "POST"),

@@ -348,7 +348,7 @@ pub(super) const PARTS_MAX: usize = 256;
 pub(super) const TOOLS_MAX: usize = 128;
 const IDENTIFIER_BYTES_MAX: usize = 64;
 
-const ROLES: [(&str, Role); 5] = [
+pub(super) const ROLES: [(&str, Role); 5] = [
     ("system", Role::System),
     ("developer", Role::Developer),
     ("user", Role::User),
@@ -356,7 +356,7 @@ const ROLES: [(&str, Role); 5] = [
     ("tool", Role::Tool),
 ];
 
-const REASONING_EFFORTS: [(&str, ReasoningEffort); 6] = [
+pub(super) const REASONING_EFFORTS: [(&str, ReasoningEffort); 6] = [
     ("none", ReasoningEffort::None),
     ("minimal", ReasoningEffort::Minimal),
     ("low", ReasoningEffort::Low),

@@ -34,12 +34,13 @@ impl Kind {
 
 /// Every field that an endpoint knows, by the endpoint's path. All others are dropped, counted and announced.
 /// `/v1/messages/count_tokens` has the contract of `/v1/messages`.
-pub const ALL: [(&str, &[Field]); 5] = [
+pub const ALL: [(&str, &[Field]); 6] = [
     ("/v1/chat/completions", super::chat::CONTRACT),
     ("/v1/completions", super::completions::CONTRACT),
     ("/v1/embeddings", super::embeddings::CONTRACT),
     ("/v1/messages", super::messages::CONTRACT),
     ("/v1/moderations", super::moderations::CONTRACT),
+    ("/v1/responses", super::responses::CONTRACT),
 ];
 
 #[cfg(test)]

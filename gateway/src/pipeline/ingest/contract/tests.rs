@@ -51,12 +51,33 @@ fn samples(path: &str) -> Vec<Value> {
         ],
         "/v1/embeddings" => vec![json!({ "model": "m", "input": ["t"] })],
         "/v1/messages" => vec![messages, older],
+        "/v1/responses" => vec![responses()],
         "/v1/moderations" => vec![
             json!({ "input": "t" }),
             json!({ "input": [{ "type": "text", "text": "t" }] }),
         ],
         other => panic!("no samples of {other}"),
     }
+}
+
+fn responses() -> Value {
+    let schema = json!({ "type": "object" });
+    json!({
+        "model": "m", "instructions": "i",
+        "input": [
+            { "role": "user", "content": [{ "type": "input_text", "text": "t" }, { "type": "refusal", "refusal": "r" }] },
+            { "type": "reasoning", "summary": [{ "type": "summary_text", "text": "t" }],
+              "content": [{ "type": "reasoning_text", "text": "t" }] },
+            { "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" },
+            { "type": "function_call_output", "call_id": "c",
+              "output": [{ "type": "input_text", "text": "t" }, { "type": "refusal", "refusal": "r" }] },
+        ],
+        "tools": [{ "type": "function", "name": "f", "parameters": schema }],
+        "tool_choice": { "type": "function", "name": "f" },
+        "text": { "format": { "type": "json_schema", "name": "n", "schema": schema } },
+        "reasoning": { "effort": "low" },
+        "stream_options": {},
+    })
 }
 
 /// Reads a sample as its endpoint does.
@@ -68,6 +89,7 @@ fn read(path: &str, sample: &Value) -> Result<(), BadRequest> {
         "/v1/completions" => parse(body, ingest::of(Dialect::Completions), &limits).map(drop),
         "/v1/embeddings" => parse(body, ingest::EMBED, &limits).map(drop),
         "/v1/messages" => parse(body, ingest::of(Dialect::Messages), &limits).map(drop),
+        "/v1/responses" => parse(body, ingest::of(Dialect::Responses), &limits).map(drop),
         "/v1/moderations" => parse(body, ingest::MODERATE, &limits).map(drop),
         other => panic!("no reader of {other}"),
     }
