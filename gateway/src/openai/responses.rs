@@ -98,11 +98,13 @@ impl ResponseWriter {
     }
 
     /// The next event.
-    fn event(&mut self, out: &mut Vec<u8>, kind: &str, mut event: Value) {
-        event["type"] = kind.into();
-        event["sequence_number"] = self.number.into();
+    fn event(&mut self, out: &mut Vec<u8>, kind: &str, event: Value) {
+        let head = [
+            ("type", kind.into()),
+            ("sequence_number", self.number.into()),
+        ];
         self.number += 1;
-        write_named_event(out, &event);
+        write_named_event(out, &with(event, head));
     }
 
     /// Once, ahead of everything else.
@@ -141,10 +143,10 @@ impl ResponseWriter {
                 item.at(json!({ "part": part }), self.output.len()),
             );
         }
-        let mut delta = json!({ "delta": text });
-        if field == TextField::Content {
-            delta["logprobs"] = json!([]);
-        }
+        let delta = match field {
+            TextField::Content => json!({ "delta": text, "logprobs": [] }),
+            TextField::Refusal | TextField::Reasoning => json!({ "delta": text }),
+        };
         let event = item.at(delta, self.output.len());
         self.event(out, &format!("{}.delta", name(field)), event);
         if let Some(last) = item.parts.last_mut() {
@@ -173,13 +175,13 @@ impl ResponseWriter {
             return;
         };
         let at = self.output.len();
-        let mut done = match last.field {
+        let done = match last.field {
             TextField::Refusal => json!({ "refusal": last.text }),
             TextField::Content => json!({ "text": last.text, "logprobs": [] }),
             TextField::Reasoning => json!({ "text": last.text }),
         };
-        done = item.at(done, at);
-        self.event(out, &format!("{}.done", name(last.field)), done);
+        let kind = format!("{}.done", name(last.field));
+        self.event(out, &kind, item.at(done, at));
         let part = json!({ "part": part(last.field, &last.text) });
         self.event(out, "response.content_part.done", item.at(part, at));
     }
@@ -253,11 +255,13 @@ impl Item {
     }
 
     /// An event about the part that is being written.
-    fn at(&self, mut event: Value, output_index: usize) -> Value {
-        event["item_id"] = self.id.as_str().into();
-        event["output_index"] = output_index.into();
-        event["content_index"] = self.parts.len().saturating_sub(1).into();
-        event
+    fn at(&self, event: Value, output_index: usize) -> Value {
+        let place = [
+            ("item_id", self.id.as_str().into()),
+            ("output_index", output_index.into()),
+            ("content_index", self.parts.len().saturating_sub(1).into()),
+        ];
+        with(event, place)
     }
 }
 
@@ -296,12 +300,14 @@ impl AnswerWriter for ResponseWriter {
 
     /// The event of the API, with the `error` at which its official clients raise.
     fn failed(&self, told: &Described) -> Bytes {
-        let mut event = super::error(told);
-        event["type"] = "error".into();
-        event["sequence_number"] = self.number.into();
-        for key in ["code", "message", "param"] {
-            event[key] = event["error"][key].clone();
-        }
+        let head = [
+            ("type", "error".into()),
+            ("sequence_number", self.number.into()),
+            ("code", told.code.into()),
+            ("message", told.message.as_str().into()),
+            ("param", told.param.as_deref().into()),
+        ];
+        let event = with(super::error(told), head);
         let mut out = Vec::new();
         write_named_event(&mut out, &event);
         out.into()
@@ -317,6 +323,14 @@ impl AnswerWriter for ResponseWriter {
         let status = writer.status();
         writer.response(status, usage).to_string().into()
     }
+}
+
+/// The object, with more in it.
+fn with<const N: usize>(mut object: Value, more: [(&str, Value); N]) -> Value {
+    if let Value::Object(fields) = &mut object {
+        fields.extend(more.map(|(key, value)| (key.to_owned(), value)));
+    }
+    object
 }
 
 fn part(field: TextField, text: &str) -> Value {
