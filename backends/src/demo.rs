@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use crate::answer::{Answer, Event, EventSource, FinishReason, Remarks, Usage};
 use crate::chat::Chat;
 use crate::embed::{Embed, Embedded};
-use crate::error::{Clock, Failure, UpstreamError};
+use crate::error::{Clock, Failure, ProtocolFault, UpstreamError};
 use crate::upstream::{BoxFuture, Upstream};
 
 mod script;
@@ -67,7 +67,7 @@ impl Upstream for Demo {
 async fn embedded(embed: Embed, deadline: Instant) -> Result<Embedded, UpstreamError> {
     let asked = embed.input.join("\n");
     match script::start(&asked) {
-        Start::AtOnce => Ok(vectors::of(&embed)),
+        Start::AtOnce => vectors::of(&embed).ok_or_else(|| ProtocolFault::Oversized.into()),
         Start::Refused(failure) => Err(failure.into()),
         Start::Silent => Err(silence(deadline).await.into()),
     }

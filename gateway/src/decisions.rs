@@ -4,7 +4,7 @@
 //! for a deterministic hit the bytes of the caller's own text. Never rule text, scores, thresholds, or what was matched.
 //! It lives in memory, the last [`KEPT_MAX`] refusals of known callers; the log is what lasts.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use guardrails::Finding;
@@ -74,31 +74,36 @@ impl Decisions {
     }
 }
 
+/// The categories for which a content rule refused, each once.
+pub fn categories(blocked: &Blocked) -> Vec<String> {
+    let refusing = blocked.refusing().map(|(_, found)| found.label.clone());
+    let distinct: BTreeSet<_> = refusing.take(FINDINGS_TOLD_MAX).collect();
+    distinct.into_iter().collect()
+}
+
 /// What was found, where a content rule refused.
 fn findings(refusal: &Refusal) -> Vec<Value> {
     let Refusal::Content(blocked) = refusal else {
         return Vec::new();
     };
-    let Blocked {
-        finding, report, ..
-    } = &**blocked;
-    let all = report.checks.iter().flat_map(|check| {
-        let found = check.findings.iter();
-        found.map(|found| (check.detector.as_str(), found))
-    });
-    // Those that would not have refused by themselves are the officer's business.
-    let refusing = all.filter(|(_, found)| found.action >= finding.action);
     let told = |(detector, found): (&str, &Finding)| {
         let exact = found.score == guardrails::Score::MAX && is_as_written(&found.path);
         let bytes = exact.then(|| json!([found.range.start, found.range.end]));
         json!({ "detector": detector, "category": found.label, "param": found.path, "bytes": bytes })
     };
-    refusing.take(FINDINGS_TOLD_MAX).map(told).collect()
+    blocked
+        .refusing()
+        .take(FINDINGS_TOLD_MAX)
+        .map(told)
+        .collect()
 }
 
 /// Whether the text at a path is the caller's own, byte for byte: what was an object is judged as we write it.
 fn is_as_written(path: &str) -> bool {
-    let last = path.rsplit('.').next().unwrap_or_default();
+    // What stands at the top is text in every dialect.
+    let Some((_, last)) = path.rsplit_once('.') else {
+        return true;
+    };
     !["parameters", "schema", "input", "input_schema"].contains(&last)
 }
 

@@ -11,6 +11,7 @@
 //!   trail       is it written down?
 //!   forward     ask the model (takes only a `Cleared`)
 //!   release     may the answer go out?
+//!   moderate    what do the guardrails say? (asks no model)
 //!   deliver     out to the client, the end only once the outcome is durable
 //! reply.rs      refusal -> status, body, log level: the one match
 //! identity.rs   tokens and the keys of their issuers;  keys.rs  API keys;  tls.rs  certificates

@@ -70,16 +70,32 @@ pub fn model(name: &str) -> Value {
     json!({ "id": name, "object": "model", "created": 0, "owned_by": "portcullis" })
 }
 
-/// An error: four keys, always.
+/// An error: four keys, always. Where a content rule refused, a fifth names its categories, in the shape that clients of
+/// Azure OpenAI read (its REST reference, *Content filtering*).
 pub fn error(told: &Described) -> Value {
     let Described {
         message,
         kind,
         param,
         code,
+        categories,
         ..
     } = told;
-    json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
+    if categories.is_empty() {
+        return json!({ "error": { "message": message, "type": kind, "param": param, "code": code } });
+    }
+    let filtered = |category: &String| {
+        (
+            category.clone(),
+            json!({ "filtered": true, "detected": true }),
+        )
+    };
+    let filtered: serde_json::Map<_, _> = categories.iter().map(filtered).collect();
+    let inner =
+        json!({ "code": "ResponsibleAIPolicyViolation", "content_filter_result": filtered });
+    json!({ "error": {
+        "message": message, "type": kind, "param": param, "code": code, "innererror": inner,
+    } })
 }
 
 #[derive(Serialize)]

@@ -68,6 +68,17 @@ pub struct Blocked {
     pub rule: RuleRef,
 }
 
+impl Blocked {
+    /// What refused, each with its detector. What would not have refused by itself is the officer's business.
+    pub fn refusing(&self) -> impl Iterator<Item = (&str, &Finding)> {
+        let all = self.report.checks.iter().flat_map(|check| {
+            let found = check.findings.iter();
+            found.map(|found| (check.detector.as_str(), found))
+        });
+        all.filter(|(_, found)| found.action >= self.finding.action)
+    }
+}
+
 /// Why a credential proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthFault {

@@ -19,6 +19,7 @@ use crate::Gateway;
 use crate::anthropic;
 use crate::body::Body;
 use crate::connections::Closed;
+use crate::decisions;
 use crate::dialect::{AnswerWriter, Dialect};
 use crate::incoming::Incoming;
 use crate::openai::{self, embeddings, moderations};
@@ -67,6 +68,8 @@ pub struct Described {
     pub param: Option<String>,
     /// `error.message`
     pub message: String,
+    /// The categories for which a content rule refused.
+    pub categories: Vec<String>,
     /// The request that was refused.
     pub request: Option<Uuid>,
     /// Whether asking again can help.
@@ -312,6 +315,7 @@ pub fn describe(refusal: &Refusal, gw: &Gateway, id: Uuid) -> Described {
             );
             let mut told = told(400, "invalid_request_error", "content_filter", &sentence).never();
             told.param = Some(finding.path.clone());
+            told.categories = decisions::categories(blocked);
             told
         }
         Refusal::BadRequest(fault) => {
@@ -521,6 +525,7 @@ fn told(status: u16, kind: &'static str, code: &'static str, sentence: &str) -> 
         code,
         param: None,
         message: sentence.to_owned(),
+        categories: Vec::new(),
         request: None,
         retry: Retry::Unsaid,
         level: tracing::Level::INFO,

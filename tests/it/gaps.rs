@@ -93,6 +93,12 @@ async fn streaming_skips_no_guard_and_no_endpoint_lacks_one() {
             !reply.text().contains(HIDDEN),
             "{way:?} echoes what it refused"
         );
+        if way.refuses() && !way.path.starts_with("/v1/messages") {
+            let inner = &reply.json()["error"]["innererror"];
+            assert_eq!(inner["code"], "ResponsibleAIPolicyViolation");
+            let filtered = json!({ "tag_characters": { "filtered": true, "detected": true } });
+            assert_eq!(inner["content_filter_result"], filtered);
+        }
     }
     assert_eq!(llama.requests_seen(), 0);
     let log = gateway.stop().await;

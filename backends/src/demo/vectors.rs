@@ -5,11 +5,15 @@ use crate::embed::{Embed, Embedded};
 
 use super::{counted, remarks};
 
-/// One vector for each text.
-pub(super) fn of(embed: &Embed) -> Embedded {
+/// One vector for each text; `None` if they are more numbers than a server's answer may hold.
+pub(super) fn of(embed: &Embed) -> Option<Embedded> {
     let dimensions = embed.dimensions.map_or(DIMENSIONS, |asked| asked as usize);
+    let numbers = embed.input.len().checked_mul(dimensions)?;
+    if numbers > NUMBERS_MAX {
+        return None;
+    }
     let words = |text: &String| text.split_whitespace().count() as u64;
-    Embedded {
+    Some(Embedded {
         vectors: embed
             .input
             .iter()
@@ -18,7 +22,7 @@ pub(super) fn of(embed: &Embed) -> Embedded {
         usage: counted(embed.input.iter().map(words).sum()),
         remarks: remarks(),
         vendor_request_id: None,
-    }
+    })
 }
 
 fn vector(text: &str, dimensions: usize) -> Vec<f32> {
@@ -49,3 +53,6 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
 }
 
 const DIMENSIONS: usize = 64;
+
+/// 4 MiB of them.
+const NUMBERS_MAX: usize = 1 << 20;
