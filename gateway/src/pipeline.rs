@@ -145,7 +145,7 @@ async fn moderation(
     let limits = &gw.config.limits;
     let prompt = ingest::prompt(incoming, ingest::MODERATE, limits, deadline, trail).await?;
     let labelled = label::labelled(&rules.guardrails, prompt, incoming)?;
-    let model = moderate::model(gw, &labelled)?;
+    let model = moderate::model(gw, &labelled, trail)?;
     let permit = authorize::permit(gw, &rules.policy, &caller, &labelled, &model, trail)?;
     moderate::judged(gw, labelled, model, &permit, deadline, trail).await
 }

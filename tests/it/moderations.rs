@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tests::{FakeLlama, Reply, TestGateway};
 
+use crate::tokens::explain;
+
 const MODERATIONS: &str = "/v1/moderations";
 const ME: &str = "svc:benefits-app";
 const SSN: &str = "078-05-1120";
@@ -104,6 +106,11 @@ async fn each_text_is_judged_by_itself_and_nothing_is_sent() {
         .collect();
     assert!(places.contains(&"input[1]".to_owned()) && places.contains(&"input[2]".to_owned()));
     assert!(!entry.to_string().contains(SSN) && !log.raw_text().contains(SSN));
+    let (explained, permitted) = explain(&log, &id);
+    assert!(
+        permitted && explained.contains("permit by BA-130"),
+        "{explained}"
+    );
 }
 
 #[tokio::test]
@@ -141,7 +148,24 @@ async fn a_model_is_moderated_under_its_own_rules() {
         let reply = moderate(&gateway, principal, &body).await;
         assert_eq!((reply.status(), reply.code().as_str()), told, "{model}");
     }
-    gateway.stop().await.check();
+    let log = gateway.stop().await;
+    log.check();
+    let models: Vec<_> = log
+        .of_type("req.deny")
+        .iter()
+        .map(|entry| entry["model"].clone())
+        .collect();
+    let hidden = "llama-guard-internal";
+    assert_eq!(
+        models,
+        [
+            json!("llama-3.3-70b"),
+            json!(hidden),
+            Value::Null,
+            json!("moderation")
+        ],
+        "a name that nobody registered is not in an entry"
+    );
 }
 
 #[tokio::test]

@@ -393,7 +393,7 @@ async fn a_front_end_asks_for_its_user_and_both_are_recorded_and_must_be_permitt
 }
 
 /// What `policy explain` says to a recorded request, and whether it would be permitted.
-fn explain(log: &AuditLog, request: &str) -> (String, bool) {
+pub(crate) fn explain(log: &AuditLog, request: &str) -> (String, bool) {
     let output = Command::new(built_gateway())
         .args(["policy", "explain", "--entry", request])
         .arg("--log")

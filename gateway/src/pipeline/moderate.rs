@@ -26,10 +26,17 @@ pub struct Moderated {
 ///
 /// # Errors
 /// [`Refusal::ModelNotFound`].
-pub fn model(gw: &Gateway, labelled: &Labelled<Moderate>) -> Result<String, Refusal> {
+pub fn model(
+    gw: &Gateway,
+    labelled: &Labelled<Moderate>,
+    trail: &mut Trail,
+) -> Result<String, Refusal> {
     let name = labelled.prompt.question.model();
-    let known = name == MODERATION || gw.models.contains(name);
-    known.then(|| name.to_owned()).ok_or(Refusal::ModelNotFound)
+    if name != MODERATION && !gw.models.contains(name) {
+        return Err(Refusal::ModelNotFound);
+    }
+    trail.is_about(name);
+    Ok(name.to_owned())
 }
 
 /// Judges each text by itself: what one of them is blocked for says nothing about the others.

@@ -229,6 +229,11 @@ impl Trail {
         }
     }
 
+    /// Notes which model it is about: a registered name.
+    pub fn is_about(&mut self, model: &str) {
+        self.facts.model = audit::Name::new(model);
+    }
+
     /// Notes the texts of a prompt of which nothing was sent.
     pub fn went_nowhere(&mut self, texts: &[texts::Text<'_>]) {
         if self.level() >= AuditLevel::Request {
@@ -256,7 +261,6 @@ impl Trail {
 
     /// Notes which rule permitted: a content rule may still say no, and its entry says under which profile.
     pub fn permitted_by(&mut self, permit: &Permit) {
-        self.facts.model = permit.model().and_then(audit::Name::new);
         self.facts.policy = entries::permitted(permit);
         self.facts.label = audit::Name::new(&permit.label().to_string());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use audit::entry::StoredEntry;
-use audit::{CredentialKind, Entry, Op, RequestId};
+use audit::{CredentialKind, Entry, Op, RequestId, Served};
 use policy::{Action, Assurance, Label, Policy, Subject, UnixTime};
 
 use super::{Question, Target};
@@ -96,6 +96,21 @@ impl Asked {
                 refusal.label.as_ref(),
                 refusal.policy.as_ref(),
             ),
+            Entry::Served(Served {
+                op,
+                src,
+                who,
+                judged: Some(judged),
+                ..
+            }) => (
+                *op,
+                src,
+                Some(who),
+                Some(&judged.model),
+                judged.policy.purpose.as_ref(),
+                Some(&judged.label),
+                Some(&judged.policy),
+            ),
             other => {
                 return Err(format!(
                     "a `{}` entry tells of no access decision",
@@ -152,7 +167,7 @@ fn action(op: Op) -> Option<Action> {
     }
 }
 
-/// The entry that tells of the decision: the intent, or the refusal. The newest shards come first.
+/// The entry that tells of the decision: the intent, the refusal, or what was served. The newest shards come first.
 fn find(log: &Path, request: &RequestId) -> Result<StoredEntry, String> {
     let said = |error: &dyn std::fmt::Display| format!("{}: {error}", log.display());
     let mut shards = audit::shards(log).map_err(|error| said(&error))?;
@@ -165,7 +180,10 @@ fn find(log: &Path, request: &RequestId) -> Result<StoredEntry, String> {
             let Ok(stored) = audit::entry::parse(&leaf) else {
                 continue;
             };
-            let decides = matches!(stored.entry, Entry::Intent(_) | Entry::Refusal(_));
+            let decides = matches!(
+                stored.entry,
+                Entry::Intent(_) | Entry::Refusal(_) | Entry::Served(_)
+            );
             if decides && stored.entry.request().as_ref() == Some(request) {
                 return Ok(stored);
             }
