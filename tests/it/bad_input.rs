@@ -367,7 +367,7 @@ fn heads_that_are_wrong() -> Vec<Case> {
         ),
         head(
             "an endpoint of tomorrow",
-            "POST /v1/responses HTTP/1.1",
+            "POST /v1/realtime HTTP/1.1",
             NO_URL,
         ),
         head("an admin path", "GET /metrics HTTP/1.1", NO_URL),

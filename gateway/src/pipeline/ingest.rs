@@ -21,6 +21,7 @@ use crate::pipeline::texts::{Moderate, Question, Vectors};
 use crate::pipeline::trail::Trail;
 use crate::refusal::{BadRequest, Refusal};
 
+mod assembled;
 mod body;
 mod chat;
 mod completions;

@@ -7,6 +7,7 @@ use backends::{
     Chat, Message, ReasoningEffort, ResponseFormat, Role, Sampling, Tool, ToolCall, ToolChoice,
 };
 
+use super::assembled::Assembled;
 use super::chat::{MESSAGES_MAX, PARTS_MAX, TOOLS_MAX, identifier, schema};
 use super::contract::{Field, Kind};
 use super::fields::Fields;
@@ -85,14 +86,6 @@ struct Reader<'p> {
     places: &'p mut Places,
 }
 
-/// The blocks of one message.
-#[derive(Default)]
-struct Blocks {
-    texts: Vec<String>,
-    thoughts: Vec<String>,
-    calls: Vec<(String, ToolCall)>,
-}
-
 impl Reader<'_> {
     /// The operator's words, ahead of all others.
     fn system(&mut self, top: &mut Fields<'_>) -> Result<(), BadRequest> {
@@ -139,7 +132,7 @@ impl Reader<'_> {
             None => return Err(BadRequest::missing(&place)),
             Some(Json::String(text)) => self.add(Message::text(role, text), &place),
             Some(value) => {
-                let mut read = Blocks::default();
+                let mut read = Assembled::default();
                 for (path, block) in blocks(&place, value)? {
                     self.block(role, path, block, &mut read, message.dropped())?;
                 }
@@ -155,7 +148,7 @@ impl Reader<'_> {
         role: Role,
         path: String,
         block: Json,
-        read: &mut Blocks,
+        read: &mut Assembled,
         dropped: &mut Dropped,
     ) -> Result<(), BadRequest> {
         let mut block = Fields::of(path, block, dropped)?;
@@ -204,40 +197,12 @@ impl Reader<'_> {
     }
 
     /// The message of the blocks so far, if there are any.
-    fn flush(&mut self, role: Role, read: Blocks, place: &str) {
-        let Blocks {
-            texts,
-            thoughts,
-            calls,
-        } = read;
-        if texts.is_empty() && thoughts.is_empty() && calls.is_empty() {
+    fn flush(&mut self, role: Role, read: Assembled, place: &str) {
+        if read.is_empty() {
             return;
         }
-        let at = self.messages.len();
-        for (nth, (path, _)) in calls.iter().enumerate() {
-            let call = format!("messages[{at}].tool_calls[{nth}]");
-            for (in_chat, in_request) in [
-                ("id", "id"),
-                ("function.name", "name"),
-                ("function.arguments", "input"),
-            ] {
-                self.places
-                    .put(format!("{call}.{in_chat}"), format!("{path}{in_request}"));
-            }
-        }
-        if !thoughts.is_empty() {
-            let path = format!("messages[{at}].reasoning_content");
-            self.places.put(path, place.to_owned());
-        }
-        let message = Message {
-            content: match texts.is_empty() {
-                true => Vec::new(),
-                false => vec![texts.join("\n")],
-            },
-            reasoning: (!thoughts.is_empty()).then(|| thoughts.join("\n")),
-            tool_calls: calls.into_iter().map(|(_, call)| call).collect(),
-            ..Message::text(role, "")
-        };
+        let (at, fields) = (self.messages.len(), ["id", "name", "input"]);
+        let message = read.into_message(role, at, fields, place, self.places);
         self.add(message, place);
     }
 

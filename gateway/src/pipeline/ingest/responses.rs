@@ -7,6 +7,7 @@ use backends::{
     Chat, Message, ReasoningEffort, ResponseFormat, Role, Sampling, Tool, ToolCall, ToolChoice,
 };
 
+use super::assembled::Assembled;
 use super::chat::{
     MESSAGES_MAX, PARTS_MAX, REASONING_EFFORTS, ROLES, TOOLS_MAX, identifier, schema,
 };
@@ -75,14 +76,12 @@ struct Conversation<'p> {
     places: &'p mut Places,
 }
 
-/// Items of an assistant that become one message, with their places.
+/// Items of an assistant that become one message, and where its words and thoughts stand.
 #[derive(Default)]
 struct Turn {
-    thoughts: Vec<String>,
-    thought_at: String,
-    texts: Vec<String>,
+    items: Assembled,
     text_at: String,
-    calls: Vec<(String, ToolCall)>,
+    thoughts_at: String,
 }
 
 impl Conversation<'_> {
@@ -143,10 +142,10 @@ impl Conversation<'_> {
             self.says(role, texts, &place);
             return Ok(());
         }
-        if !self.turn.texts.is_empty() || !self.turn.calls.is_empty() {
+        if !self.turn.items.texts.is_empty() || !self.turn.items.calls.is_empty() {
             self.end_turn();
         }
-        self.turn.texts = texts;
+        self.turn.items.texts = texts;
         self.turn.text_at = place;
         Ok(())
     }
@@ -159,11 +158,11 @@ impl Conversation<'_> {
             name: item.required_string("name")?,
             arguments: item.string("arguments")?.unwrap_or_default(),
         };
-        if self.turn.calls.len() >= TOOLS_MAX {
+        if self.turn.items.calls.len() >= TOOLS_MAX {
             let most = format!("is one of more than {TOOLS_MAX} calls in a row");
             return Err(BadRequest::invalid(&item.path("call_id"), &most));
         }
-        self.turn.calls.push((item.path(""), call));
+        self.turn.items.calls.push((item.path(""), call));
         Ok(())
     }
 
@@ -184,7 +183,7 @@ impl Conversation<'_> {
 
     /// What was thought, in the open; what is encrypted nobody can scan, and it is not forwarded.
     fn thought(&mut self, item: &mut Fields<'_>) -> Result<(), BadRequest> {
-        if !self.turn.texts.is_empty() || !self.turn.calls.is_empty() {
+        if !self.turn.items.texts.is_empty() || !self.turn.items.calls.is_empty() {
             self.end_turn();
         }
         for (key, kind) in [("summary", "summary_text"), ("content", "reasoning_text")] {
@@ -194,9 +193,9 @@ impl Conversation<'_> {
                 if part.required_string("type")? != kind {
                     return Err(unsupported(&part.path("type"), ONLY_TEXT));
                 }
-                self.turn.thoughts.push(part.required_string("text")?);
+                self.turn.items.thoughts.push(part.required_string("text")?);
                 part.finish();
-                self.turn.thought_at = item.path(key);
+                self.turn.thoughts_at = item.path(key);
             }
         }
         item.inert(&["encrypted_content"]);
@@ -206,40 +205,15 @@ impl Conversation<'_> {
     /// Ends the assistant's turn, if it did anything.
     fn end_turn(&mut self) {
         let Turn {
-            thoughts,
-            thought_at,
-            texts,
+            items,
             text_at,
-            calls,
+            thoughts_at,
         } = std::mem::take(&mut self.turn);
-        if thoughts.is_empty() && texts.is_empty() && calls.is_empty() {
+        if items.is_empty() {
             return;
         }
-        let at = self.messages.len();
-        for (nth, (path, _)) in calls.iter().enumerate() {
-            let call = format!("messages[{at}].tool_calls[{nth}]");
-            for (in_chat, in_request) in [
-                ("id", "call_id"),
-                ("function.name", "name"),
-                ("function.arguments", "arguments"),
-            ] {
-                let place = format!("{path}{in_request}");
-                self.places.put(format!("{call}.{in_chat}"), place);
-            }
-        }
-        if !thoughts.is_empty() {
-            let path = format!("messages[{at}].reasoning_content");
-            self.places.put(path, thought_at);
-        }
-        let message = Message {
-            content: match texts.is_empty() {
-                true => Vec::new(),
-                false => vec![texts.join("\n")],
-            },
-            reasoning: (!thoughts.is_empty()).then(|| thoughts.join("\n")),
-            tool_calls: calls.into_iter().map(|(_, call)| call).collect(),
-            ..Message::text(Role::Assistant, "")
-        };
+        let (at, fields) = (self.messages.len(), ["call_id", "name", "arguments"]);
+        let message = items.into_message(Role::Assistant, at, fields, &thoughts_at, self.places);
         self.add(message, &text_at);
     }
 
