@@ -8,7 +8,7 @@ use backends::{TextField, Usage};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Envelope, KEEP_ALIVE, Tokens, write_named_event};
+use super::{Envelope, Tokens, write_named_event};
 use crate::dialect::AnswerWriter;
 use crate::pipeline::release::{Piece, Reason};
 use crate::reply::Described;
@@ -272,7 +272,7 @@ impl AnswerWriter for ResponseWriter {
 
     fn pieces(&mut self, pieces: &[Piece]) -> Bytes {
         let mut out = Vec::new();
-        for piece in pieces.iter().filter(|piece| piece.choice() == 0) {
+        for piece in pieces {
             self.begin(&mut out);
             self.take(&mut out, piece);
         }
@@ -292,10 +292,6 @@ impl AnswerWriter for ResponseWriter {
 
     fn done(&self) -> Bytes {
         Bytes::new()
-    }
-
-    fn keep_alive(&self) -> Bytes {
-        KEEP_ALIVE
     }
 
     /// The event of the API, with the `error` at which its official clients raise.
