@@ -10,24 +10,24 @@
 //! dropped (invisible and direction-changing characters: Unicode's default-ignorable set) or replaced by one ASCII
 //! character (full-width forms, spaces, dashes, quotes, decimal digits of other scripts).
 //!
-//! A canonical text may also have its escapes read ([`Canon::reading_escapes`]): a character that is spelled `\u0041` is
-//! folded as that character, and stands for all bytes of its escape.
+//! A text may also be read otherwise ([`Canon::reading`]): with its escapes read (a character that is spelled `\u0041` is
+//! folded as that character, and stands for all bytes of its escape), with what is encoded in it decoded, or with letters
+//! folded that only look alike. Those readings stand beside the canonical text; see [`crate::growing`].
 //!
 //! Invariants: folding is idempotent; canonical text is never longer than the original; a canonical range that lies on
 //! character boundaries maps to a range of the original on character boundaries, and folding that range gives the
 //! canonical range back. ASCII (with its escapes left alone) is its own canonical text.
-//!
-//! What it cannot do (yet): look-alike letters (Cyrillic `а`), composed forms (NFKC beyond the table) and encoded layers
-//! (base64, percent) are left as they are.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::encoded::Encoded;
 use crate::escapes::{Escapes, Unit};
+use crate::lookalikes;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The canonical form of a whole text.
 pub fn canonical(text: &str) -> Cow<'_, str> {
@@ -50,8 +50,29 @@ pub(crate) struct Canon {
     read: usize,
     /// In order; dropped characters are the gaps between `original` ranges.
     map: VecDeque<Piece>,
-    /// `None` if escapes are left as they are written.
-    escapes: Option<Escapes>,
+    reader: Reader,
+    /// Whether letters are folded that only look alike.
+    lookalikes: bool,
+}
+
+/// How a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// With its escapes read, in so many layers.
+    Escapes(usize),
+    /// With letters folded that only look alike.
+    Lookalikes,
+    /// Both of the above, and with what is encoded decoded, in so many layers.
+    Encoded(usize),
+}
+
+/// What comes before folding.
+#[derive(Debug, Clone, Default)]
+enum Reader {
+    #[default]
+    AsWritten,
+    Escapes(Escapes),
+    Encoded(Encoded),
 }
 
 /// Some canonical bytes and the original bytes they stand for: a run taken over byte by byte when the lengths are equal,
@@ -65,51 +86,94 @@ struct Piece {
 }
 
 impl Canon {
-    /// From here on escapes are read, in so many layers. What may still become one is folded when that is known.
-    pub(crate) fn reading_escapes(self, layers: usize) -> Canon {
+    /// From here on the text is read like this. What cannot be read yet is folded when it can.
+    pub(crate) fn reading(self, reading: Reading) -> Canon {
+        let reader = match reading {
+            Reading::Escapes(layers) => Reader::Escapes(Escapes::in_layers(layers)),
+            Reading::Lookalikes => Reader::AsWritten,
+            Reading::Encoded(layers) => Reader::Encoded(Encoded::in_layers(layers)),
+        };
         Canon {
-            escapes: Some(Escapes::in_layers(layers)),
+            reader,
+            lookalikes: !matches!(reading, Reading::Escapes(_)),
             ..self
         }
     }
 
-    /// Folds more original text.
-    pub(crate) fn push(&mut self, text: &str) {
-        let Some(mut escapes) = self.escapes.take() else {
-            return self.fold(text);
-        };
-        let mut rest = text;
-        while let Some(c) = rest.chars().next() {
-            let plain = match escapes.is_idle() {
-                true => rest.find('\\').unwrap_or(rest.len()),
-                false => 0,
-            };
-            if plain > 0 {
-                self.fold(rest.get(..plain).unwrap_or_default());
-                rest = rest.get(plain..).unwrap_or_default();
-            } else {
-                escapes.push(c, |unit| self.take(unit));
-                rest = rest.get(c.len_utf8()..).unwrap_or_default();
+    /// The text as it was before anything came after this place.
+    pub(crate) fn cut_at(&self, canonical: usize, original: usize) -> Canon {
+        let mut cut = self.clone();
+        cut.text.truncate(canonical.saturating_sub(cut.base));
+        cut.read = original;
+        while let Some(last) = cut.map.back_mut()
+            && last.canonical + last.canonical_len > canonical
+        {
+            match canonical.checked_sub(last.canonical) {
+                // Only what is taken over byte by byte can be cut within.
+                Some(length) if length > 0 => {
+                    (last.canonical_len, last.original_len) = (length, length)
+                }
+                _ => drop(cut.map.pop_back()),
             }
         }
-        self.escapes = Some(escapes);
+        cut
     }
 
-    /// The text ends: what is no whole escape is folded as it is.
+    /// Folds more original text.
+    pub(crate) fn push(&mut self, text: &str) {
+        match std::mem::take(&mut self.reader) {
+            Reader::AsWritten => self.fold(text),
+            Reader::Escapes(mut escapes) => {
+                let mut rest = text;
+                while let Some(c) = rest.chars().next() {
+                    let plain = match escapes.is_idle() {
+                        true => rest.find('\\').unwrap_or(rest.len()),
+                        false => 0,
+                    };
+                    if plain > 0 {
+                        self.fold(rest.get(..plain).unwrap_or_default());
+                        rest = rest.get(plain..).unwrap_or_default();
+                    } else {
+                        escapes.push(c, |unit| self.take(unit));
+                        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+                    }
+                }
+                self.reader = Reader::Escapes(escapes);
+            }
+            Reader::Encoded(mut encoded) => {
+                for c in text.chars() {
+                    encoded.push(c, |unit| self.take(unit));
+                }
+                self.reader = Reader::Encoded(encoded);
+            }
+        }
+    }
+
+    /// The text ends: what is no whole escape, and not encoded, is folded as it is.
     pub(crate) fn finish(&mut self) {
-        if let Some(mut escapes) = self.escapes.take() {
-            escapes.finish(|unit| self.take(unit));
-            self.escapes = Some(escapes);
+        match std::mem::take(&mut self.reader) {
+            Reader::AsWritten => {}
+            Reader::Escapes(mut escapes) => escapes.finish(|unit| self.take(unit)),
+            Reader::Encoded(mut encoded) => encoded.finish(|unit| self.take(unit)),
         }
     }
 
     fn take(&mut self, unit: Unit) {
-        match folded(unit.reads) {
-            _ if unit.bytes == unit.reads.len_utf8() => {
-                self.fold(unit.reads.encode_utf8(&mut [0; 4]));
-            }
-            Some(c) => self.replace(unit.bytes, c),
-            None => self.read += unit.bytes,
+        if unit.bytes == unit.reads.len_utf8() {
+            return self.fold(unit.reads.encode_utf8(&mut [0; 4]));
+        }
+        match self.folded(unit.reads) {
+            Fold::Keep => self.replace(unit.bytes, &[unit.reads]),
+            Fold::To(one) => self.replace(unit.bytes, &[one]),
+            Fold::Two(one, two) => self.replace(unit.bytes, &[one, two]),
+            Fold::Drop => self.read += unit.bytes,
+        }
+    }
+
+    fn folded(&self, c: char) -> Fold {
+        match self.lookalikes {
+            true => lookalikes::fold(c),
+            false => fold(c),
         }
     }
 
@@ -119,14 +183,15 @@ impl Canon {
         }
         let mut kept = 0;
         for (at, c) in text.char_indices() {
-            let folded = fold(c);
+            let folded = self.folded(c);
             if folded == Fold::Keep {
                 continue;
             }
             self.keep(text.get(kept..at).unwrap_or_default());
             kept = at + c.len_utf8();
             match folded {
-                Fold::To(ascii) => self.replace(c.len_utf8(), ascii),
+                Fold::To(one) => self.replace(c.len_utf8(), &[one]),
+                Fold::Two(one, two) => self.replace(c.len_utf8(), &[one, two]),
                 Fold::Drop | Fold::Keep => self.read += c.len_utf8(),
             }
         }
@@ -223,21 +288,21 @@ impl Canon {
         }
     }
 
-    fn replace(&mut self, original_len: usize, by: char) {
+    fn replace(&mut self, original_len: usize, by: &[char]) {
         self.map.push_back(Piece {
             canonical: self.end(),
-            canonical_len: by.len_utf8(),
+            canonical_len: by.iter().map(|c| c.len_utf8()).sum(),
             original: self.read,
             original_len,
         });
-        self.text.push(by);
+        self.text.extend(by);
         self.read += original_len;
     }
 }
 
 impl Piece {
-    /// Replaced characters are never ASCII and always become ASCII, and an escape is longer than what it spells: the
-    /// lengths differ.
+    /// What replaces a character is shorter than it, and what is spelled by an escape or a code, than that: the lengths
+    /// differ. (Where they do not, as within base64, byte stands for byte.)
     fn is_verbatim(&self) -> bool {
         self.canonical_len == self.original_len
     }
@@ -252,13 +317,15 @@ pub(crate) enum Fold {
     Drop,
     /// It reads like this ASCII character.
     To(char),
+    /// It reads like these two; only where letters are folded that look alike.
+    Two(char, char),
 }
 
 /// What a character reads like; `None` if it is dropped.
 pub(crate) fn folded(c: char) -> Option<char> {
     match fold(c) {
         Fold::Keep => Some(c),
-        Fold::To(ascii) => Some(ascii),
+        Fold::To(ascii) | Fold::Two(ascii, _) => Some(ascii),
         Fold::Drop => None,
     }
 }

@@ -77,6 +77,7 @@ impl Escapes {
     }
 
     /// Bytes that are held.
+    #[cfg(test)]
     pub(crate) fn held_bytes(&self) -> usize {
         let held = self.layers.iter().flat_map(|layer| &layer.held);
         held.map(|unit| unit.bytes).sum()

@@ -1,33 +1,38 @@
-//! One growing text in its forms, and the scans of them.
+//! One growing text in its readings, and the scans of them.
 //!
-//! | form | read by |
-//! |---|---|
-//! | canonical | all shapes but those of hidden characters |
-//! | original | the shapes of hidden characters |
-//! | canonical with its escapes read, from the first backslash on | as canonical, and adds to what that gives |
+//! | reading | read by | from |
+//! |---|---|---|
+//! | canonical | all shapes but those of hidden characters | the beginning |
+//! | original | the shapes of hidden characters | the beginning |
+//! | canonical, with its escapes read | as canonical | the first backslash |
+//! | with letters folded that look alike | as canonical | the first such letter |
+//! | the same, with what is encoded decoded: once, twice, three times | as canonical | the first encoded run |
 //!
 //! The third is for text that is not judged string by string as JSON but may be JSON, or hold some: `\u0030\u0037\u0038`
-//! reads as `078` to whoever parses it. Escapes are only ever read *besides*: whether `\n` is a line end or the beginning
-//! of a folder's name is the reader's business. Up to the first backslash the two canonical forms are one, so the third
-//! begins as a copy. A hit that both give is one hit.
+//! reads as `078` to whoever parses it. These readings only ever stand *beside* the canonical one, and add to what it
+//! gives: whether `\n` is a line end or the beginning of a folder's name, and whether `рак` is Russian, is the reader's
+//! business. Up to the place where one begins it is the canonical text, so it begins as a copy. A hit that several give is
+//! one hit.
 //!
-//! The parts of a text agree on one measure: bytes of the original. Canonical offsets stay inside this module.
+//! The readings of a text agree on one measure: bytes of the original. Canonical offsets stay inside this module and its
+//! callers' [`Place`]s; a reading beside reads no further than the text is judged.
 //!
-//! What it cannot do: hidden characters that are spelled as escapes are not looked for (they are passed over where they
-//! stand inside something else).
+//! What it cannot do: hidden characters that are spelled as escapes or encoded are not looked for (they are passed over
+//! where they stand inside something else), and neither is what is encoded within an escape.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::canon::Canon;
-use crate::escapes::LAYERS_MAX;
+use crate::canon::{self, Canon};
 use crate::plan::{Plan, Scanners};
 use crate::scan::{Cursor, Hit, Part, Retained};
 use crate::shapes::View;
+use crate::{encoded, escapes, lookalikes};
 
 /// A text that is being read and scanned.
 #[derive(Debug, Clone)]
 pub(crate) struct Growing {
+    reading: Reading,
     canon: Canon,
     /// The retained original.
     original: String,
@@ -35,7 +40,11 @@ pub(crate) struct Growing {
     base: usize,
     canonical_scan: Cursor,
     original_scan: Cursor,
-    unescaped: Unescaped,
+    /// The text up to here is scanned.
+    scanned: Place,
+    beside: Vec<Beside>,
+    /// Original bytes and shape of the hits given since there is anything beside.
+    given: BTreeSet<(usize, usize, usize)>,
 }
 
 /// Whether escapes in a text are read besides what is written.
@@ -45,32 +54,19 @@ pub(crate) enum Reading {
     WithEscapes,
 }
 
-/// The form with escapes read.
+/// A reading beside the canonical one.
 #[derive(Debug, Clone)]
-enum Unescaped {
-    Never,
-    /// There was no backslash yet.
-    NotYet,
-    Begun(Box<Second>),
-}
-
-#[derive(Debug, Clone)]
-struct Second {
+struct Beside {
+    reading: canon::Reading,
     canon: Canon,
     scan: Cursor,
-    /// Original bytes and shape of the hits that only one form has given so far.
-    given: BTreeSet<(usize, usize, usize)>,
 }
 
-/// How far a growing text is scanned: one place, in all measures.
+/// One place in a growing text, in both measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Place {
     pub(crate) original: usize,
     pub(crate) canonical: usize,
-    /// As `canonical`, with escapes read; what may still become one is left out.
-    pub(crate) unescaped: usize,
-    /// So many bytes of the original before this place may still become an escape.
-    pub(crate) held: usize,
 }
 
 /// A hit in terms of the original text.
@@ -83,60 +79,48 @@ pub(crate) struct Found {
     pub(crate) part: Part,
 }
 
+/// The readings beside the canonical one that a text calls for, in which it reads otherwise. Unless it is the text's end
+/// (`last`), what may go on to call for one counts.
+pub(crate) fn readings_beside(text: &str, reading: Reading, last: bool) -> Vec<canon::Reading> {
+    let mut readings = Vec::new();
+    if reading == Reading::WithEscapes && text.contains('\\') {
+        readings.push(canon::Reading::Escapes(escapes::LAYERS_MAX));
+    }
+    if lookalikes::adds_to(text) {
+        readings.push(canon::Reading::Lookalikes);
+    }
+    if encoded::is_in(text, last) {
+        readings.extend((1..=encoded::LAYERS_MAX).map(canon::Reading::Encoded));
+    }
+    readings
+}
+
 impl Growing {
     pub(crate) fn new(scanners: &Scanners, reading: Reading) -> Growing {
         Growing {
+            reading,
             canon: Canon::default(),
             original: String::new(),
             base: 0,
             canonical_scan: scanners.canonical.cursor(),
             original_scan: scanners.original.cursor(),
-            unescaped: match reading {
-                Reading::AsWritten => Unescaped::Never,
-                Reading::WithEscapes => Unescaped::NotYet,
-            },
+            scanned: Place::default(),
+            beside: Vec::new(),
+            given: BTreeSet::new(),
         }
     }
 
     /// Takes more text, without scanning it.
     pub(crate) fn push(&mut self, text: &str) {
-        if matches!(self.unescaped, Unescaped::NotYet) && text.contains('\\') {
-            self.unescaped = Unescaped::Begun(Box::new(Second {
-                canon: self.canon.clone().reading_escapes(LAYERS_MAX),
-                scan: self.canonical_scan.clone(),
-                given: BTreeSet::new(),
-            }));
-        }
-        if let Unescaped::Begun(second) = &mut self.unescaped {
-            second.canon.push(text);
-        }
         self.canon.push(text);
         self.original.push_str(text);
     }
 
-    /// The text ends here: what may still become an escape does not.
-    pub(crate) fn finish(&mut self) {
-        if let Unescaped::Begun(second) = &mut self.unescaped {
-            second.canon.finish();
-        }
-    }
-
     /// The end of what has been taken.
     pub(crate) fn end(&self) -> Place {
-        let original = self.base + self.original.len();
-        let second = self.second().map(|second| &second.canon);
         Place {
-            original,
+            original: self.base + self.original.len(),
             canonical: self.canon.end(),
-            unescaped: second.unwrap_or(&self.canon).end(),
-            held: second.map_or(0, |canon| original - canon.read()),
-        }
-    }
-
-    fn second(&self) -> Option<&Second> {
-        match &self.unescaped {
-            Unescaped::Begun(second) => Some(second),
-            Unescaped::Never | Unescaped::NotYet => None,
         }
     }
 
@@ -175,40 +159,44 @@ impl Growing {
         last: bool,
         found: &mut Vec<Found>,
     ) {
+        self.read_beside(upto, last);
         let mut hits = Vec::new();
+        let active = &plan.canonical.active;
         let text = retained(&self.canon);
-        self.canonical_scan.advance(
-            &scanners.canonical,
-            &plan.canonical.active,
-            text,
-            upto.canonical,
-            last,
-            &mut hits,
-        );
         let canonical = |canon: &Canon, hit: &Hit| Found {
             view: View::Canonical,
             shape: hit.shape,
             range: in_original(canon, hit),
             part: hit.part,
         };
+        self.canonical_scan.advance(
+            &scanners.canonical,
+            active,
+            text,
+            upto.canonical,
+            last,
+            &mut hits,
+        );
         let first = hits.drain(..).map(|hit| canonical(&self.canon, &hit));
-        match &mut self.unescaped {
-            Unescaped::Never | Unescaped::NotYet => found.extend(first),
-            Unescaped::Begun(second) => {
-                let mut both: Vec<Found> = first.collect();
-                second.scan.advance(
-                    &scanners.canonical,
-                    &plan.canonical.active,
-                    retained(&second.canon),
-                    upto.unescaped,
-                    last,
-                    &mut hits,
-                );
-                both.extend(hits.drain(..).map(|hit| canonical(&second.canon, &hit)));
-                both.retain(|found| second.is_new(found));
-                found.append(&mut both);
+        if self.beside.is_empty() {
+            found.extend(first);
+        } else {
+            let mut all: Vec<Found> = first.collect();
+            for beside in &mut self.beside {
+                let (text, end) = (retained(&beside.canon), beside.canon.end());
+                beside
+                    .scan
+                    .advance(&scanners.canonical, active, text, end, last, &mut hits);
+                all.extend(hits.drain(..).map(|hit| canonical(&beside.canon, &hit)));
             }
+            // More of a hit only makes a mask longer, which may be done twice.
+            all.retain(|found| {
+                let hit = (found.range.start, found.range.end, found.shape);
+                found.part == Part::More || self.given.insert(hit)
+            });
+            found.append(&mut all);
         }
+        self.scanned = upto;
         // Nothing that the original's shapes look for is ASCII.
         let from = self.original_scan.scanned().saturating_sub(self.base);
         let new = self
@@ -259,18 +247,44 @@ impl Growing {
         let original =
             self.original_scan
                 .open_from(&scanners.original, &plan.original.holding, text);
-        let escapes = self
-            .second()
-            .map(|second| second.settled(scanners, plan, scanned));
         let open = canonical.into_iter().chain(swallowed).chain(original);
-        open.chain(escapes).fold(scanned.original, usize::min)
+        let beside = self.beside.iter();
+        let beside = beside.map(|beside| beside.settled(scanners, plan));
+        open.chain(beside).fold(scanned.original, usize::min)
+    }
+
+    /// Reads on, up to a place, in all readings beside; begins those that the new text calls for.
+    fn read_beside(&mut self, upto: Place, last: bool) {
+        let from = self.scanned.original.saturating_sub(self.base);
+        let to = upto.original.saturating_sub(self.base);
+        let new = self.original.get(from..to).unwrap_or_default();
+        for reading in readings_beside(new, self.reading, last) {
+            if self.beside.iter().all(|beside| beside.reading != reading) {
+                let written = self
+                    .canon
+                    .cut_at(self.scanned.canonical, self.scanned.original);
+                self.beside.push(Beside {
+                    reading,
+                    canon: written.reading(reading),
+                    scan: self.canonical_scan.clone(),
+                });
+            }
+        }
+        for beside in &mut self.beside {
+            beside.canon.push(new);
+            if last {
+                beside.canon.finish();
+            }
+        }
     }
 
     /// Forgets text that no scan needs, and that lies before both of these places.
     pub(crate) fn forget(&mut self, original: usize, canonical: usize) {
-        if let Unescaped::Begun(second) = &mut self.unescaped {
-            let needed = self.canon.original_start(self.canonical_scan.needed_from());
-            second.forget(needed);
+        if !self.beside.is_empty() {
+            let written = self.canon.original_start(self.canonical_scan.needed_from());
+            let beside = self.beside.iter_mut().map(Beside::forget);
+            let needed = beside.fold(written, usize::min);
+            self.given = self.given.split_off(&(needed, 0, 0));
         }
         self.canon
             .drop_before(canonical.min(self.canonical_scan.needed_from()));
@@ -286,23 +300,9 @@ impl Growing {
     }
 }
 
-impl Second {
-    /// Whether the other form has not given this hit already. Each form gives a hit once.
-    fn is_new(&mut self, found: &Found) -> bool {
-        if found.part == Part::More {
-            // It only makes a mask longer, which may be done twice.
-            return true;
-        }
-        let hit = (found.range.start, found.range.end, found.shape);
-        let known = self.given.remove(&hit);
-        if !known {
-            self.given.insert(hit);
-        }
-        !known
-    }
-
-    /// As [`Growing::settled`], for this form alone.
-    fn settled(&self, scanners: &Scanners, plan: &Plan, scanned: Place) -> usize {
+impl Beside {
+    /// As [`Growing::settled`], for this reading alone.
+    fn settled(&self, scanners: &Scanners, plan: &Plan) -> usize {
         let holding = &plan.canonical.holding;
         let open = self
             .scan
@@ -311,17 +311,18 @@ impl Second {
         let swallowed = self
             .scan
             .is_swallowing(holding)
-            .then(|| self.canon.original_end(scanned.unescaped));
-        let read = scanned.original - scanned.held;
-        open.into_iter().chain(swallowed).fold(read, usize::min)
+            .then(|| self.canon.original_end(self.canon.end()));
+        open.into_iter()
+            .chain(swallowed)
+            .fold(self.canon.read(), usize::min)
     }
 
-    /// `needed`: where the other form's scan may still give something.
-    fn forget(&mut self, needed: usize) {
+    /// Forgets text that the scan does not need. From the given place of the original on it may still give something.
+    fn forget(&mut self) -> usize {
         let from = self.scan.needed_from();
-        let needed = needed.min(self.canon.original_start(from));
-        self.given = self.given.split_off(&(needed, 0, 0));
+        let needed = self.canon.original_start(from);
         self.canon.drop_before(from);
+        needed
     }
 }
 

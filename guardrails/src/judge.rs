@@ -220,9 +220,6 @@ pub(crate) async fn whole(
         let (slice, after) = rest.split_at(rest.floor_char_boundary(SLICE_BYTES));
         let begun = WallInstant::now();
         growing.push(slice);
-        if after.is_empty() {
-            growing.finish();
-        }
         growing.scan(
             &inner.scanners,
             plan,

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::arguments;
-use crate::canon::Canon;
+use crate::canon::{Canon, Reading};
 use crate::classifier::Passage;
 use crate::engine::Inner;
 use crate::escapes::LAYERS_MAX;
-use crate::growing::Reading;
+use crate::growing;
 use crate::judge::{self, Judgement, Where};
 use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
 use crate::tally::Tally;
 use crate::{
     Action, Finding, Origin, Score, Screening, Span, Stage, Undecided, Unjudged, WINDOWS_MAX,
-    WindowSize, ngrams,
+    WindowSize, encoded, lookalikes, ngrams,
 };
 
 #[cfg(test)]
@@ -89,7 +89,7 @@ async fn deterministic(
         let judged = arguments::judge(inner, plan, span.text, place, deadline).await?;
         (judged.judgement, judged.rewritten, judged.micros)
     } else {
-        let reading = Reading::WithEscapes;
+        let reading = growing::Reading::WithEscapes;
         let (judgement, micros) =
             judge::whole(inner, plan, span.text, reading, place, deadline).await?;
         let text = redacted(span.text, &judgement);
@@ -166,30 +166,58 @@ async fn classifiers(
     Ok(action)
 }
 
-/// What a classifier reads of a text, at most twice.
+/// One reading of a text for a classifier.
+pub(crate) struct ReadAs {
+    canon: Canon,
+    /// Which windows are worth reading, by what is written there; of the first reading all.
+    worth: fn(&str) -> bool,
+}
+
+/// What a classifier reads of a text.
 ///
 /// | text | first | then, if a backslash is left |
 /// |---|---|---|
 /// | JSON | with its escapes read, as its receiver reads it | with what JSON inside JSON hides |
 /// | any other | as it is written | with its escapes read |
-pub(crate) fn readings(text: &str, may_be_json: impl FnOnce() -> bool) -> Vec<Canon> {
-    let read = |mut canon: Canon| {
-        canon.push(text);
-        canon.finish();
-        canon
-    };
+///
+/// And then, where there is something to it, as [`otherwise`] has it.
+pub(crate) fn readings(text: &str, may_be_json: impl FnOnce() -> bool) -> Vec<ReadAs> {
     let is_json = text.contains('\\') && may_be_json() && arguments::is_json(text);
-    let mut readings = vec![read(match is_json {
-        true => Canon::default().reading_escapes(1),
+    let first = match is_json {
+        true => Canon::default().reading(Reading::Escapes(1)),
         false => Canon::default(),
-    })];
-    if readings
-        .iter()
-        .any(|first| first.retained().0.contains('\\'))
-    {
-        readings.push(read(Canon::default().reading_escapes(LAYERS_MAX)));
+    };
+    let first = read(text, first, |_| true);
+    let (seen, _) = first.canon.retained();
+    let more = otherwise(text, seen.contains('\\'));
+    [first].into_iter().chain(more).collect()
+}
+
+/// The readings of a text that differ from what is written: with its escapes read, with letters folded that are not what
+/// they seem, and with what is encoded decoded.
+pub(crate) fn otherwise(text: &str, escapes: bool) -> Vec<ReadAs> {
+    let mut readings = Vec::new();
+    let mut add =
+        |reading, worth| readings.push(read(text, Canon::default().reading(reading), worth));
+    if escapes {
+        add(Reading::Escapes(LAYERS_MAX), |written| {
+            written.contains('\\')
+        });
+    }
+    if lookalikes::disguises(text) {
+        add(Reading::Lookalikes, lookalikes::disguises);
+    }
+    if encoded::is_in(text, true) {
+        // A window may begin within what is encoded: any that holds some of a run's characters may.
+        add(Reading::Encoded(encoded::LAYERS_MAX), |_| true);
     }
     readings
+}
+
+fn read(text: &str, mut canon: Canon, worth: fn(&str) -> bool) -> ReadAs {
+    canon.push(text);
+    canon.finish();
+    ReadAs { canon, worth }
 }
 
 /// Scores the windows of one text with one classifier; `passages` are those of the `readings`, in their order.
@@ -201,15 +229,15 @@ pub(crate) async fn score(
     inner: &Inner,
     plan: &ClassifierPlan,
     text: &str,
-    readings: &[Canon],
+    readings: &[ReadAs],
     passages: Vec<Passage>,
     place: Where<'_>,
     deadline: Instant,
     tally: &mut Tally,
 ) -> Result<Vec<Finding>, Undecided> {
-    let originals = readings.iter().zip(&passages).flat_map(|(canon, passage)| {
+    let originals = readings.iter().zip(&passages).flat_map(|(read, passage)| {
         let ranges = passage.ranges.iter();
-        ranges.map(|range| canon.original(range.clone()))
+        ranges.map(|range| read.canon.original(range.clone()))
     });
     let originals: Vec<Range<usize>> = originals.collect();
     if originals.is_empty() {
@@ -237,43 +265,46 @@ pub(crate) struct JudgedWindow {
 }
 
 impl Inner {
-    /// The readings of a text, cut as a classifier wants them. Of the second only windows that hold an escape: the others
-    /// are in the first.
+    /// The readings of a text, cut as a classifier wants them: of all but the first, only windows that are worth it and
+    /// read otherwise than they are written.
     pub(crate) fn passages(
         &self,
         plan: &ClassifierPlan,
         text: &str,
-        readings: &[Canon],
+        readings: &[ReadAs],
     ) -> Vec<Passage> {
         let size = self.window_size(plan);
-        let passage = |(number, canon): (usize, &Canon)| {
-            let (read, _) = canon.retained();
-            let mut ranges = ngrams::windows(read, size.words, size.overlap);
+        let passage = |(number, read): (usize, &ReadAs)| {
+            let (seen, _) = read.canon.retained();
+            let mut ranges = ngrams::windows(seen, size.words, size.overlap);
             if number > 0 {
                 ranges.retain(|range| {
-                    let written = text.get(canon.original(range.clone()));
-                    written.is_some_and(|written| written.contains('\\'))
+                    let written = text.get(read.canon.original(range.clone()));
+                    written.is_some_and(|written| {
+                        (read.worth)(written) && seen.get(range.clone()) != Some(written)
+                    })
                 });
             }
             Passage {
-                text: Arc::from(read),
+                text: Arc::from(seen),
                 ranges,
             }
         };
         readings.iter().enumerate().map(passage).collect()
     }
 
-    /// A window of a growing text with its escapes read, which may be more than one window.
-    pub(crate) fn unescaped_passage(&self, plan: &ClassifierPlan, window: &str) -> Passage {
-        let mut read = Canon::default().reading_escapes(LAYERS_MAX);
-        read.push(window);
-        read.finish();
-        let (text, _) = read.retained();
+    /// A window of a growing text, as it reads otherwise; which may be more than one window each time.
+    pub(crate) fn passages_beside(&self, plan: &ClassifierPlan, window: &str) -> Vec<Passage> {
         let size = self.window_size(plan);
-        Passage {
-            text: Arc::from(text),
-            ranges: ngrams::windows(text, size.words, size.overlap),
-        }
+        let passage = |read: ReadAs| {
+            let (seen, _) = read.canon.retained();
+            Passage {
+                text: Arc::from(seen),
+                ranges: ngrams::windows(seen, size.words, size.overlap),
+            }
+        };
+        let readings = otherwise(window, window.contains('\\'));
+        readings.into_iter().map(passage).collect()
     }
 
     pub(crate) fn window_size(&self, plan: &ClassifierPlan) -> WindowSize {

@@ -335,6 +335,83 @@ fn reading_escapes_hides_nothing_that_is_written() {
     assert!(judged_answer(Field::Content, &text).0);
 }
 
+#[tokio::test]
+async fn a_mask_covers_what_is_encoded_and_nothing_else() {
+    let engine = engine(&(rule("p", "pii@1", "redact") + &rule("s", "secret@1", "redact")));
+    for (written, masked) in [
+        (
+            "SSN 078%2D05%2D1120, thanks",
+            "SSN [REDACTED:us_ssn], thanks",
+        ),
+        (
+            "hex 3037382d30352d31313230 end",
+            "hex [REDACTED:us_ssn] end",
+        ),
+        ("see MDc4LTA1LTExMjA= there", "see [REDACTED:us_ssn]= there"),
+        // The second character of a quantum belongs to its first byte, which stays.
+        (
+            "eHkgbnVtYmVyIGlzIDA3OC0wNS0xMTIw.",
+            "eHkgbnVtYmVyIGlzID[REDACTED:us_ssn].",
+        ),
+        (
+            "АКІАІОЅFОDNN7ЕХАМРLЕ, он сказал",
+            "[REDACTED:aws_access_key], он сказал",
+        ),
+        (
+            "𝟎𝟕𝟖-𝟎𝟓-𝟏𝟏𝟐𝟎 and 078-05-1120",
+            "[REDACTED:us_ssn] and [REDACTED:us_ssn]",
+        ),
+    ] {
+        for origin in [Origin::User, Origin::Answer, Origin::ToolResult] {
+            let screening = ask(&engine, "p", origin, written).await;
+            assert_eq!(screening.rewritten, [Some(masked.to_owned())], "{written}");
+            let findings = screening.report.findings().count();
+            assert_eq!(
+                findings,
+                masked.matches("REDACTED").count(),
+                "{written}: each once"
+            );
+        }
+    }
+    let json = r#"{"note":"MDc4LTA1LTExMjA="}"#;
+    let screening = ask(&engine, "p", Origin::ToolArguments, json).await;
+    let expected = r#"{"note":"[REDACTED:us_ssn]="}"#;
+    assert_eq!(screening.rewritten, [Some(expected.to_owned())]);
+}
+
+#[test]
+fn a_classifier_reads_what_is_encoded_or_disguised() {
+    let cyrillic = TRIGGERS[0].replace('a', "\u{430}").replace('c', "\u{441}");
+    let bold: String = TRIGGERS[0]
+        .chars()
+        .filter_map(|c| char::from_u32(u32::from(c) - 0x61 + 0x1D41A))
+        .collect();
+    let hex: String = format!("now {} please", TRIGGERS[0])
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    for hidden in [
+        cyrillic,
+        bold,
+        hex,
+        "bm93IHp6YXR0YWNrIHBsZWFzZQ==".to_owned(),
+        "%7A%7aattack".to_owned(),
+    ] {
+        for text in [
+            hidden.clone(),
+            format!("Some words before, {hidden}, and a few words after it, quite a few of them."),
+        ] {
+            let (action, scores) = judged(Origin::User, &text);
+            assert_eq!(action, Action::Block, "{text}: {scores:?}");
+            assert!(judged_answer(Field::Content, &text).0, "{text}");
+            assert!(judged_answer(Field::ToolArguments(0), &text).0, "{text}");
+        }
+    }
+    // Another alphabet is no disguise.
+    let (action, scores) = judged(Origin::User, "Привет, мир");
+    assert_eq!((action, scores.len()), (Action::Allow, 2));
+}
+
 /// Words, some of which the classifier is certain about.
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![

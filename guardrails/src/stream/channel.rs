@@ -114,9 +114,6 @@ impl TextChannel {
         tally: &mut Tally,
     ) -> Result<String, Stopped> {
         self.release.growing.push(text);
-        if last {
-            self.release.growing.finish();
-        }
         let (mut steps, due) = self.steps(text, last);
         if steps.is_empty() {
             return Ok(String::new());
@@ -278,7 +275,8 @@ impl TextChannel {
 }
 
 /// The texts of the windows that are due: first each as it is written, all in one text, since neighbours share most of
-/// it; then what those that hold a backslash read as, with the window that each of their rows is about, in order.
+/// it; then what they read as otherwise (see [`screen::otherwise`](crate::screen::otherwise)), with the window that each
+/// of those rows is about, in order.
 fn passages(
     inner: &Inner,
     asked: &ClassifierPlan,
@@ -294,9 +292,7 @@ fn passages(
     }];
     let mut window_of_read: Vec<usize> = Vec::new();
     for (window, due) in due.iter().enumerate() {
-        let text = growing.canonical(due.range.clone());
-        if text.contains('\\') {
-            let read = inner.unescaped_passage(asked, text);
+        for read in inner.passages_beside(asked, growing.canonical(due.range.clone())) {
             window_of_read.resize(window_of_read.len() + read.ranges.len(), window);
             passages.push(read);
         }

@@ -4,15 +4,13 @@
 //! cut depends on the text before it alone.
 
 use crate::canon::folded;
-use crate::escapes::{Escapes, LAYERS_MAX};
 use crate::growing::Place;
 use crate::ngrams;
 
 /// Finds the cuts of a text as it comes in.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Cuts {
     at: Place,
-    escapes: Escapes,
     /// Bytes of original text since the last cut.
     uncut: usize,
     /// Whether there was anything but whitespace in them.
@@ -21,17 +19,6 @@ pub(super) struct Cuts {
 
 /// In bytes of original text: what the classifiers' features count as one word at most.
 const UNCUT_MAX: usize = ngrams::WORD_BYTES_MAX;
-
-impl Default for Cuts {
-    fn default() -> Cuts {
-        Cuts {
-            at: Place::default(),
-            escapes: Escapes::in_layers(LAYERS_MAX),
-            uncut: 0,
-            word: false,
-        }
-    }
-}
 
 impl Cuts {
     /// Reads more text, and gives the cuts in it.
@@ -42,10 +29,6 @@ impl Cuts {
             let length = seen.map_or(0, char::len_utf8);
             self.at.original += c.len_utf8();
             self.at.canonical += length;
-            match self.at.held == 0 && c != '\\' {
-                true => self.at.unescaped += length,
-                false => self.read_escape(c),
-            }
             self.uncut += c.len_utf8();
             let space = seen.is_some_and(char::is_whitespace);
             if (space && self.word) || self.uncut >= UNCUT_MAX {
@@ -57,12 +40,5 @@ impl Cuts {
             }
         }
         places
-    }
-
-    fn read_escape(&mut self, c: char) {
-        self.escapes.push(c, |unit| {
-            self.at.unescaped += folded(unit.reads).map_or(0, char::len_utf8);
-        });
-        self.at.held = self.escapes.held_bytes();
     }
 }

@@ -678,6 +678,17 @@ fn text() -> impl Strategy<Value = String> {
         r#"\""#,
         "-----------------------------------------------\\u0041KIAIOSFODNN7EXAMPLE",
         "===============================================\\\\",
+        "АКІАІОЅFОDΝΝ7ЕХАМРLЕ",
+        "𝐀𝐊𝐈𝐀IOSFODNN7EXAMPLE é",
+        "ﬁé",
+        "MDc4LTA1LTExMjA=",
+        "bXkgbnVtYmVyIGlzIDA3OC0wNS0xMTIw",
+        "YlhrZ2JuVnRZbVZ5SUdseklEQTNPQzB3TlMweE1USXc=",
+        "SGVsbG8sIHdvcmxk",
+        "3037382d30352d31313230",
+        "%30%37%38%2D05-1120",
+        "%4",
+        "/",
     ]);
     proptest::collection::vec((hostile(), extra), 1..4).prop_map(|pieces| {
         pieces

@@ -1,0 +1,151 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use proptest::prelude::*;
+
+use super::*;
+
+/// What is read of a text in so many layers, and what each character is made of. Characters that are passed over are not
+/// in the text.
+fn read_in(layers: usize, text: &str) -> (String, Vec<Unit>) {
+    let (mut encoded, mut units) = (Encoded::in_layers(layers), Vec::new());
+    for c in text.chars() {
+        encoded.push(c, |unit| units.push(unit));
+        let held = encoded.layers.iter().map(|layer| layer.held.len());
+        assert!(held.max().unwrap_or(0) <= HEX_MIN, "{encoded:?}");
+        let waiting = encoded.layers.iter().any(|layer| !layer.held.is_empty());
+        assert!(
+            !c.is_whitespace() || !waiting,
+            "{encoded:?} waits across whitespace"
+        );
+    }
+    encoded.finish(|unit| units.push(unit));
+    let seen = units
+        .iter()
+        .map(|unit| unit.reads)
+        .filter(|c| *c != NOTHING);
+    (seen.collect(), units)
+}
+
+fn check(written: &str, expected: &str) {
+    assert_eq!(read_in(1, written).0, expected, "{written}");
+}
+
+#[test]
+fn what_is_encoded_is_read_where_it_stands() {
+    check("Look: MDc4LTA1LTExMjA= here", "Look: 078-05-1120 here");
+    check("(MDc4LTA1LTExMjA)", "(078-05-1120)");
+    check("3037382d30352d31313230.", "078-05-1120.");
+    check("%30%37%38%2D05%2d1120", "078-05-1120");
+    check("x=%D0%9F%D1%80%F0%9F%98%80;", "x=Пр😀;");
+    check(
+        "data:text/plain;base64,SGVsbG8sIHdvcmxkIQ==\n",
+        "data:text/plain;base64,Hello, world!\n",
+    );
+    // Behind a part of a path, and in the alphabet for URLs.
+    check("/files/SGVsbG8sIHdvcmxkIQ", "/files/Hello, world!");
+    check("--SGVsbG8_d29ybGQ_Pj4-", "--Hello?world?>>>");
+    // UTF-16, as PowerShell has it.
+    check("-enc UwBSAE0ALQBJAGYA", "-enc SRM-If");
+}
+
+#[test]
+fn what_only_looks_encoded_stays() {
+    for plain in [
+        "internationalization of misunderstandings",
+        "https://example.com/docs/api/reference?x=100%",
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "4111111111111111",
+        "50%of %zz %4",
+        "AAAAAAAAAAAAAAAAAAAAAAAA",
+        "short SGVsbG8=",
+    ] {
+        check(plain, plain);
+        assert!(!is_in(plain, true), "{plain}");
+    }
+}
+
+#[test]
+fn what_was_read_is_read_again() {
+    let twice = STANDARD.encode(STANDARD.encode("my number is 078-05-1120"));
+    assert_eq!(read_in(2, &twice).0, "my number is 078-05-1120");
+    assert_eq!(
+        read_in(3, &STANDARD.encode("%30%37%38-05-1120")).0,
+        "078-05-1120"
+    );
+    let thrice = STANDARD.encode(&twice);
+    assert_eq!(read_in(3, &thrice).0, "my number is 078-05-1120");
+    assert_ne!(read_in(2, &thrice).0, "my number is 078-05-1120");
+}
+
+#[test]
+fn broken_codes_are_read_as_far_as_they_go() {
+    check("%FF%41%C3%28", "?A?(");
+    check("SGVsbG8sIHdvcmxk\u{e9}", "Hello, world\u{e9}");
+    check("SGVsbG8sIHdvcmxkX", "Hello, worldX");
+    check("%E4%BD", "??");
+}
+
+#[test]
+fn it_is_known_where_something_may_go_on() {
+    for open in ["x", "50%", "50%4", "SGVs", "a SGVsbG8s"] {
+        assert!(is_in(open, false), "{open}");
+        assert!(!is_in(open, true), "{open}");
+    }
+    assert!(!is_in("a SGVsbG8s ", false));
+    assert!(is_in("%41 ", false) && is_in("a/SGVsbG8sIHdv ", false));
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let piece = proptest::sample::select(vec![
+        "%",
+        "%4",
+        "%41",
+        "%C3%A9",
+        "é",
+        " ",
+        "/",
+        "-",
+        "=",
+        "SGVsbG8sIHdvcmxk",
+        "SGVsbG8s",
+        "3037382d30352d3131",
+        "x9",
+        "AAAA",
+        "\u{200b}",
+        "%00",
+    ]);
+    proptest::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn every_byte_is_read_once_and_nothing_grows(text in text(), layers in 1usize..=LAYERS_MAX) {
+        let (_, units) = read_in(layers, &text);
+        let bytes: usize = units.iter().map(|unit| unit.bytes).sum();
+        prop_assert_eq!(bytes, text.len());
+        for unit in units.iter().filter(|unit| unit.reads != NOTHING) {
+            prop_assert!(unit.reads.len_utf8() <= unit.bytes, "{:?}", unit);
+        }
+    }
+
+    #[test]
+    fn what_reads_otherwise_is_announced(text in text()) {
+        let (read, units) = read_in(1, &text);
+        let otherwise = read != text.replace(NOTHING, "") || units.iter().any(|unit| unit.reads.len_utf8() != unit.bytes && unit.reads != NOTHING);
+        prop_assert!(!otherwise || is_in(&text, true), "{read:?} of {text:?}");
+    }
+
+    #[test]
+    fn whatever_text_is_encoded_is_read(text in "[ -~é日]{9,60}") {
+        prop_assert_eq!(read_in(1, &STANDARD.encode(&text)).0, text.clone());
+        prop_assert_eq!(read_in(1, &STANDARD_NO_PAD.encode(&text)).0, text.clone());
+        prop_assert_eq!(read_in(1, &URL_SAFE.encode(&text)).0, text.clone());
+        let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+        prop_assert_eq!(read_in(1, &hex).0, text.clone());
+        let percent: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        prop_assert_eq!(read_in(1, &percent).0, text);
+    }
+}
