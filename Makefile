@@ -36,6 +36,11 @@ lint: ## Formatting, clippy, documentation, dependency rules
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
+.PHONY: conformance
+conformance: ## Try known gaps on any gateway: CONFORMANCE_ARGS="--url URL …" (docs/conformance.md)
+	@cargo build --release --quiet -p conformance
+	@target/release/conformance $(or $(CONFORMANCE_ARGS),--help)
+
 .PHONY: bench
 bench: $(RUNTIME) ## Measure what the gateway adds, on the disk and in memory
 	cargo build --release --quiet -p gateway -p tests

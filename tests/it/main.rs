@@ -15,6 +15,7 @@ mod blocked;
 mod canary;
 mod certificates;
 mod completions;
+mod conformance;
 mod connections;
 mod count_tokens;
 mod decisions;

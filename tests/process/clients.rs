@@ -63,6 +63,42 @@ fn the_readme_works_word_by_word() {
     );
 }
 
+#[test]
+fn the_conformance_suite_is_run_as_its_page_says() {
+    // Its ports are what it says, so it needs a network where they are free.
+    if !entered(
+        "clients::the_conformance_suite_is_run_as_its_page_says",
+        Own::Network,
+    ) {
+        return;
+    }
+    loopback_up();
+    let page = std::fs::read_to_string(repository().join("docs/conformance.md")).unwrap();
+    // Each case has a test of its own; here a few will do.
+    let script =
+        block(&page, "conformance").replace("conformance --url", "conformance --only again --url");
+    assert!(script.contains("--only again"));
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["policies", "models", ".portcullis"] {
+        symlink(repository().join(name), folder.path().join(name)).unwrap();
+    }
+    let output = bash(folder.path(), &format!("set -e\n{script}\nwait"));
+    let (said, complained) = texts(&output);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(
+        said.contains("holds  asked-again     33 kept back\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("holds  answered-again  24 kept back\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("2 cases, 57 probes: 0 leaked, 0 untested\n"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn the_openai_package_notices_nothing_but_clear_answers() {
     package("openai_client.py", OPENAI).await;

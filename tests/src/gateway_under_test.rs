@@ -257,8 +257,13 @@ impl TestGateway {
 
 impl TestGatewayBuilder {
     /// Puts this server behind it.
-    pub fn backend(mut self, llama: &FakeLlama) -> Self {
-        self.backend = format!("kind = \"openai\"\nbase_url = \"{}\"", llama.base_url());
+    pub fn backend(self, llama: &FakeLlama) -> Self {
+        self.backend_at(&llama.base_url())
+    }
+
+    /// Puts the server at this URL behind it.
+    pub fn backend_at(mut self, base_url: &str) -> Self {
+        self.backend = format!("kind = \"openai\"\nbase_url = {base_url:?}");
         self
     }
 
