@@ -141,8 +141,21 @@ impl Canon {
                 self.reader = Reader::Escapes(escapes);
             }
             Reader::Encoded(mut encoded) => {
-                for c in text.chars() {
-                    encoded.push(c, |unit| self.take(unit));
+                let mut rest = text;
+                while !rest.is_empty() {
+                    if encoded.is_idle() {
+                        let (plain, after) = rest.split_at(encoded.skip(rest));
+                        self.fold(plain);
+                        rest = after;
+                    }
+                    // What is not plain is read to the next end of a word, so that nothing is looked through twice.
+                    let end = rest
+                        .find(char::is_whitespace)
+                        .map_or(rest.len(), |at| at + 1);
+                    let (word, after) = rest.split_at(rest.ceil_char_boundary(end));
+                    word.chars()
+                        .for_each(|c| encoded.push(c, |unit| self.take(unit)));
+                    rest = after;
                 }
                 self.reader = Reader::Encoded(encoded);
             }
@@ -178,12 +191,18 @@ impl Canon {
     }
 
     fn fold(&mut self, text: &str) {
-        if text.is_ascii() {
-            return self.keep(text);
+        match (text.is_ascii(), self.lookalikes) {
+            (true, _) => self.keep(text),
+            (false, true) => self.fold_by(text, lookalikes::fold),
+            (false, false) => self.fold_by(text, fold),
         }
+    }
+
+    #[inline]
+    fn fold_by(&mut self, text: &str, fold: impl Fn(char) -> Fold) {
         let mut kept = 0;
         for (at, c) in text.char_indices() {
-            let folded = self.folded(c);
+            let folded = fold(c);
             if folded == Fold::Keep {
                 continue;
             }

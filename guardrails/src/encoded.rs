@@ -67,31 +67,76 @@ enum Mode {
 
 /// Whether anything in a text is encoded. Unless it is the text's end (`last`), what may go on counts.
 pub(crate) fn is_in(text: &str, last: bool) -> bool {
+    let plain = plain_prefix(text);
+    match text.as_bytes().get(plain..).unwrap_or_default() {
+        [] => false,
+        _ if !last => true,
+        rest if is_decided(rest) => true,
+        // Only the text's end could have made something of it.
+        _ => false,
+    }
+}
+
+/// How much of a text reads as it is written, whatever follows.
+fn plain_prefix(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        if *byte == b'%' {
-            let digits = bytes
-                .get(at + 1..bytes.len().min(at + 3))
-                .unwrap_or_default();
-            let hex = digits.iter().all(u8::is_ascii_hexdigit);
-            if hex && (digits.len() == 2 || !last) {
-                return true;
-            }
-            at += 1;
-        } else if is_of_run(*byte) {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let length = rest.iter().take_while(|byte| is_of_run(**byte)).count();
-            let run = rest.get(..length).unwrap_or_default();
-            if length == rest.len() && !last || (length >= BASE64_MIN && has_encoded(run)) {
-                return true;
-            }
-            at += length;
-        } else {
-            at += 1;
+    let upto = first_percent(text).unwrap_or(bytes.len());
+    first_run(bytes.get(..upto).unwrap_or_default(), upto == bytes.len()).unwrap_or(upto)
+}
+
+/// The first `%` that begins `%XX`, or may.
+fn first_percent(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut signs = text.match_indices('%').map(|(at, _)| at);
+    signs.find(|at| {
+        let digits = bytes
+            .get(at + 1..bytes.len().min(at + 3))
+            .unwrap_or_default();
+        digits.iter().all(u8::is_ascii_hexdigit)
+    })
+}
+
+/// Where the first run begins that is encoded; if it is `open`, also one that ends with the text.
+///
+/// A run of [`BASE64_MIN`] holds one of every [`BASE64_MIN`] places: only those are looked at, and what lies before them
+/// as far as they are of a run.
+fn first_run(bytes: &[u8], open: bool) -> Option<usize> {
+    let of_run = |at: usize| bytes.get(at).is_some_and(|byte| byte_of_run(*byte));
+    // No run that has not been looked at begins before this.
+    let mut start = 0;
+    while start + BASE64_MIN <= bytes.len() {
+        let last = start + BASE64_MIN - 1;
+        if let Some(other) = (start..=last).rev().find(|at| !of_run(*at)) {
+            start = other + 1;
+            continue;
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|byte| byte_of_run(**byte)).count();
+        let run = rest.get(..length).unwrap_or_default();
+        if has_encoded(run) {
+            return Some(start);
+        }
+        start += length;
+    }
+    let tail = bytes
+        .iter()
+        .rev()
+        .take_while(|byte| byte_of_run(**byte))
+        .count();
+    (open && tail > 0).then(|| bytes.len() - tail)
+}
+
+/// Whether what begins where no plain text does is encoded, if the text ends behind it.
+fn is_decided(rest: &[u8]) -> bool {
+    match rest {
+        [b'%', a, b, ..] => a.is_ascii_hexdigit() && b.is_ascii_hexdigit(),
+        [b'%', ..] => false,
+        _ => {
+            let length = rest.iter().position(|byte| !byte_of_run(*byte));
+            let run = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+            run.len() >= BASE64_MIN && has_encoded(run)
         }
     }
-    false
 }
 
 /// Whether an encoded run begins somewhere in a run.
@@ -120,6 +165,29 @@ impl Encoded {
             bytes: c.len_utf8(),
         };
         feed(&mut self.layers, unit, &mut give);
+    }
+
+    /// How much of a text reads as it is written in all layers. Only to be asked where nothing is held.
+    pub(crate) fn skip(&mut self, text: &str) -> usize {
+        let plain = plain_prefix(text);
+        let last = plain
+            .checked_sub(1)
+            .and_then(|last| text.as_bytes().get(last));
+        if let Some(last) = last {
+            let inside = last.is_ascii_alphanumeric();
+            self.layers
+                .iter_mut()
+                .for_each(|layer| layer.inside = inside);
+        }
+        plain
+    }
+
+    /// Whether nothing waits, so that plain text may be skipped.
+    pub(crate) fn is_idle(&self) -> bool {
+        let idle = |layer: &Layer| {
+            layer.mode == Mode::Text && layer.held.is_empty() && layer.bytes.is_empty()
+        };
+        self.layers.iter().all(idle)
     }
 
     /// The text ends: gives what was held.
@@ -180,6 +248,13 @@ impl Layer {
 
     /// Decides about what is held, as far as it can be decided.
     fn settle(&mut self, last: bool, give: &mut dyn FnMut(Unit)) {
+        if !last
+            && self.held.len() < BASE64_MIN
+            && self.held.iter().all(|unit| is_of_run(unit.reads))
+            && self.may_begin()
+        {
+            return;
+        }
         while let Some(first) = self.held.first().copied() {
             if first.reads == '%' {
                 match percent(&self.held) {
@@ -192,14 +267,12 @@ impl Layer {
                     Percent::Open if !last => return,
                     Percent::Open | Percent::None => {}
                 }
-            } else if !self.inside && first.reads.is_ascii_alphanumeric() {
-                let of_run = |unit: &&Unit| u8::try_from(unit.reads).is_ok_and(is_of_run);
-                let run: Vec<u8> = self
-                    .held
-                    .iter()
-                    .take_while(of_run)
-                    .filter_map(|unit| u8::try_from(unit.reads).ok())
-                    .collect();
+            } else if self.may_begin() {
+                let run = self.held.iter().map(|unit| unit.reads);
+                let run = run
+                    .take_while(|c| is_of_run(*c))
+                    .filter_map(|c| u8::try_from(c).ok());
+                let run: Vec<u8> = run.collect();
                 let open = run.len() == self.held.len() && !last;
                 if open && run.len() < wanted(&run) {
                     return;
@@ -216,10 +289,16 @@ impl Layer {
                 }
             }
             self.end_character(give);
-            self.inside = first.reads.is_alphanumeric();
+            self.inside = first.reads.is_ascii_alphanumeric();
             self.held.remove(0);
             give(first);
         }
+    }
+
+    /// Whether a run may begin with what is held.
+    fn may_begin(&self) -> bool {
+        let first = self.held.first();
+        !self.inside && first.is_some_and(|first| first.reads.is_ascii_alphanumeric())
     }
 
     /// Decodes what makes whole bytes.
@@ -381,8 +460,27 @@ fn is_text(bytes: &[u8]) -> bool {
 }
 
 /// The characters of both base64 alphabets.
-fn is_of_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+const OF_RUN: [bool; 256] = {
+    let mut of_run = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        // In a constant, an index that is out of bounds does not compile.
+        #[expect(clippy::indexing_slicing, reason = "checked by the compiler")]
+        {
+            of_run[byte as usize] =
+                byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        }
+        byte += 1;
+    }
+    of_run
+};
+
+fn byte_of_run(byte: u8) -> bool {
+    OF_RUN.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+fn is_of_run(c: char) -> bool {
+    u8::try_from(c).is_ok_and(byte_of_run)
 }
 
 fn sextet(c: char) -> Option<u32> {

@@ -95,6 +95,25 @@ pub(crate) fn readings_beside(text: &str, reading: Reading, last: bool) -> Vec<c
     readings
 }
 
+/// A slice of a long text, and the rest: at the end of a word if there is one near, since there no reading waits.
+pub(crate) fn slice(text: &str) -> (&str, &str) {
+    if text.len() <= SLICE_BYTES {
+        return (text, "");
+    }
+    let most = text.floor_char_boundary(SLICE_BYTES);
+    let near = text.ceil_char_boundary(most.saturating_sub(WORD_BYTES));
+    let word = text
+        .get(near..most)
+        .and_then(|near| near.rfind(char::is_whitespace));
+    let end = word.map_or(most, |at| text.ceil_char_boundary(near + at + 1));
+    text.split_at(end)
+}
+
+/// A long text is scanned in slices of so many bytes (half a millisecond or so), with a pause for others in between.
+const SLICE_BYTES: usize = 64 * 1024;
+/// The end of a word is looked for in so many bytes.
+const WORD_BYTES: usize = 1024;
+
 impl Growing {
     pub(crate) fn new(scanners: &Scanners, reading: Reading) -> Growing {
         Growing {

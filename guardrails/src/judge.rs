@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::classifier::{Passage, pool};
 use crate::engine::Inner;
-use crate::growing::{Found, Growing, Reading};
+use crate::growing::{self, Found, Growing, Reading};
 use crate::plan::{ClassifierPlan, Plan, Verdict};
 use crate::redact::Mask;
 use crate::scan::Part;
@@ -217,7 +217,7 @@ pub(crate) async fn whole(
     let mut judgement = Judgement::default();
     let (mut found, mut micros, mut rest) = (Vec::new(), 0, text);
     loop {
-        let (slice, after) = rest.split_at(rest.floor_char_boundary(SLICE_BYTES));
+        let (slice, after) = growing::slice(rest);
         let begun = WallInstant::now();
         growing.push(slice);
         growing.scan(
@@ -310,8 +310,6 @@ fn batches(passages: Vec<Passage>) -> Vec<Vec<Passage>> {
     batches
 }
 
-/// A long text is scanned in slices of so many bytes (half a millisecond or so), with a pause for others in between.
-const SLICE_BYTES: usize = 64 * 1024;
 /// So many places of one text are redacted. One that would need more is not text that anybody reads.
 const MASKS_MAX: usize = 65_536;
 /// Windows per classifier job, so that one long text does not keep a thread for long.

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::Inner;
-use crate::growing::{Growing, Reading};
+use crate::growing::{self, Growing, Reading};
 use crate::shapes::marking::{self, Letters};
 use crate::{Marking, Span, canonical};
 
@@ -22,7 +22,7 @@ pub(crate) fn find(inner: &Inner, spans: &[Span<'_>]) -> Vec<Marking> {
         let mut letters = Letters::of(span.text);
         let (mut found, mut rest) = (Vec::new(), span.text);
         while !rest.is_empty() {
-            let (slice, after) = rest.split_at(rest.floor_char_boundary(SLICE_BYTES));
+            let (slice, after) = growing::slice(rest);
             growing.push(slice);
             let (upto, last) = (growing.end(), after.is_empty());
             growing.scan(&inner.scanners, &inner.markings, upto, last, &mut found);
@@ -58,4 +58,3 @@ pub(crate) fn find(inner: &Inner, spans: &[Span<'_>]) -> Vec<Marking> {
 
 /// So many different markings are told apart.
 const MARKINGS_MAX: usize = 1_024;
-const SLICE_BYTES: usize = 64 * 1024;

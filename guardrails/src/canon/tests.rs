@@ -92,4 +92,53 @@ proptest! {
             prop_assert_eq!(pieces.original(base..whole.end()), whole.original(base..whole.end()));
         }
     }
+
+    #[test]
+    fn every_reading_is_the_same_in_pieces(text in encodings(), cuts in proptest::collection::vec(0usize..400, 0..6)) {
+        for reading in [Reading::Escapes(3), Reading::Lookalikes, Reading::Encoded(1), Reading::Encoded(3)] {
+            let mut whole = Canon::default().reading(reading);
+            whole.push(&text);
+            whole.finish();
+            let mut cuts: Vec<usize> = cuts.iter().map(|at| text.floor_char_boundary(*at)).collect();
+            cuts.sort_unstable();
+            let (mut pieces, mut done) = (Canon::default().reading(reading), 0);
+            for cut in cuts.into_iter().chain([text.len()]) {
+                pieces.push(&text[done..cut]);
+                done = cut;
+            }
+            pieces.finish();
+            prop_assert_eq!(pieces.retained(), whole.retained());
+            prop_assert_eq!(pieces.read(), text.len());
+            for at in 0..whole.end() {
+                prop_assert_eq!(pieces.original(at..at + 1), whole.original(at..at + 1));
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_cut_is_what_it_was(text in tricky(), more in tricky()) {
+        let mut canon = Canon::default();
+        canon.push(&text);
+        let (before, place) = (canon.clone(), (canon.end(), text.len()));
+        canon.push(&more);
+        let cut = canon.cut_at(place.0, place.1);
+        prop_assert_eq!(cut.retained(), before.retained());
+        prop_assert_eq!(cut.read(), before.read());
+        for at in 0..place.0 {
+            prop_assert_eq!(cut.original(at..at + 1), before.original(at..at + 1));
+        }
+    }
+}
+
+/// Text rich in what reads otherwise.
+fn encodings() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        2 => tricky(),
+        2 => proptest::sample::select(vec![
+            "%", "%4", "%41", "%C3%A9", " ", "/", "=", "SGVsbG8sIHdvcmxk", "SGVs", "3037382d30352d3131", "internationalization",
+            "\\u0041", "\\", "АКІА", "é",
+        ]).prop_map(str::to_owned),
+        1 => "[ -~]{12,40}".prop_map(|text| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text)),
+    ];
+    proptest::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
 }
