@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Needed beforehand: git, make, Rust, Python 3 with pip. The rest is fetched, pinned and checked by digest; Go, for the
-# tests, comes from Debian's packages.
+# Needed beforehand: git, make, Rust, Python 3 with pip; for `make test-clients` Node with npm. The rest is fetched, pinned
+# and checked by digest; Go, for the tests, comes from Debian's packages.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,6 +8,7 @@ SHELL := bash
 
 RUNTIME := .portcullis/onnxruntime/libonnxruntime.so
 VENV := .portcullis/venv
+CLIENTS := .portcullis/clients
 SECONDS_EACH ?= 600
 DATA ?= data
 
@@ -35,6 +36,11 @@ lint: ## Formatting, clippy, documentation, dependency rules
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+.PHONY: test-clients
+test-clients: $(RUNTIME) $(CLIENTS)/python/ready $(CLIENTS)/llama-index/ready $(foreach part,javascript agents,tests/clients/$(part)/node_modules/ready) ## Let SDKs, frameworks and agents talk to a gateway (CLIENT_ARGS=--record writes down what they send)
+	@cargo build --release --quiet --bin portcullis
+	@scripts/test-clients.sh $(CLIENT_ARGS)
 
 .PHONY: conformance
 conformance: ## Try known gaps on any gateway: CONFORMANCE_ARGS="--url URL …" (docs/conformance.md)
@@ -80,4 +86,16 @@ $(RUNTIME): scripts/fetch-onnxruntime.sh
 $(VENV)/ready: tests/python/requirements.txt
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r $<
+	@touch $@
+
+$(CLIENTS)/python/ready: tests/clients/python/requirements.txt
+$(CLIENTS)/llama-index/ready: tests/clients/python/requirements-llama-index.txt
+$(CLIENTS)/%/ready:
+	@python3 -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: -r $<
+	@touch $@
+
+# Nothing that a package would run at its installation is run.
+tests/clients/%/node_modules/ready: tests/clients/%/package-lock.json
+	@cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -98,7 +98,7 @@ pub fn error(told: &Described) -> Value {
     } })
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Tokens {
     prompt_tokens: u64,
     completion_tokens: u64,

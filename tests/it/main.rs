@@ -33,6 +33,7 @@ mod overload;
 mod proofs;
 mod redacted;
 mod reload;
+mod replayed;
 mod responses;
 mod shutdown;
 mod streaming;

@@ -94,7 +94,9 @@ async fn a_conversation_with_tools_goes_to_the_model_in_its_order() {
         { "role": "user", "content": [
             { "type": "tool_result", "tool_use_id": "toolu_1", "content": [{ "type": "text", "text": "21 degrees" }] },
             { "type": "text", "text": "And tomorrow?" }] },
+        { "role": "system", "content": [{ "type": "text", "text": "Tomorrow is a Friday." }] },
     ]);
+    body["context_management"] = json!({ "edits": [{ "type": "clear_thinking_20251015", "keep": "all" }] });
     body["tools"] = json!([{ "name": "get_weather", "description": "The weather", "input_schema": { "type": "object" } }]);
     body["tool_choice"] = json!({ "type": "any", "disable_parallel_tool_use": true });
     body["output_config"] = json!({ "effort": "low", "format": { "type": "json_schema", "schema": { "type": "object" } } });
@@ -110,6 +112,7 @@ async fn a_conversation_with_tools_goes_to_the_model_in_its_order() {
                                "function": { "name": "get_weather", "arguments": "{\"city\":\"Paris\"}" } }] },
             { "role": "tool", "tool_call_id": "toolu_1", "content": "21 degrees" },
             { "role": "user", "content": "And tomorrow?" },
+            { "role": "system", "content": "Tomorrow is a Friday." },
         ]),
         "{asked}"
     );
@@ -364,7 +367,7 @@ async fn what_cannot_be_scanned_is_refused_and_what_is_unknown_is_dropped() {
         ),
         (
             "messages",
-            json!([{ "role": "system", "content": "x" }]),
+            json!([{ "role": "tool", "content": "x" }]),
             "invalid_value",
             "messages[0].role",
         ),

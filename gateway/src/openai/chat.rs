@@ -120,7 +120,7 @@ impl AnswerWriter for ChatWriter {
             created: *created,
             model,
             choices: choices.collect(),
-            usage: Tokens::told(usage),
+            usage: Tokens::told(usage).unwrap_or_default(),
         };
         let mut out = Vec::new();
         write_json(&mut out, &answer);
@@ -216,8 +216,8 @@ struct Completion<'a> {
     created: i64,
     model: &'a str,
     choices: Vec<Choice<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<Tokens>,
+    /// Always there: clients take it for granted.
+    usage: Tokens,
 }
 
 #[derive(Serialize)]

@@ -104,7 +104,10 @@ impl AnswerWriter for TextWriter {
         let mut out = Vec::new();
         write_json(
             &mut out,
-            &self.completion(&choices, Tokens::told(usage).map(Some)),
+            &self.completion(
+                &choices,
+                Some(Some(Tokens::told(usage).unwrap_or_default())),
+            ),
         );
         out.into()
     }

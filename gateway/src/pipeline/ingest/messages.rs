@@ -425,7 +425,12 @@ fn shape(
     })
 }
 
-const ROLES: [(&str, Role); 2] = [("user", Role::User), ("assistant", Role::Assistant)];
+/// Agents of Anthropic's tell their model what has changed by a system message in the middle of the conversation.
+const ROLES: [(&str, Role); 3] = [
+    ("user", Role::User),
+    ("assistant", Role::Assistant),
+    ("system", Role::System),
+];
 
 const EFFORTS: [(&str, ReasoningEffort); 5] = [
     ("low", ReasoningEffort::Low),
@@ -435,7 +440,9 @@ const EFFORTS: [(&str, ReasoningEffort); 5] = [
     ("max", ReasoningEffort::ExtraHigh),
 ];
 
-const INERT: [&str; 6] = [
+/// `context_management` lets a server clear what is old; this one leaves it where it is.
+const INERT: [&str; 7] = [
+    "context_management",
     "metadata",
     "service_tier",
     "top_k",
@@ -452,10 +459,9 @@ const INERT_IN_BLOCKS: [&str; 5] = [
     "caller",
 ];
 
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 2] = [
     ("container", "nothing runs at the model server"),
     ("mcp_servers", "what they say is not scanned"),
-    ("context_management", "this gateway keeps no conversations"),
 ];
 
 /// What becomes of each field.
@@ -526,5 +532,5 @@ pub(super) const CONTRACT: &[Field] = &[
     ("messages[].content[].content[].caller", Kind::Inert),
     ("container", Kind::Refused),
     ("mcp_servers", Kind::Refused),
-    ("context_management", Kind::Refused),
+    ("context_management", Kind::Inert),
 ];
