@@ -75,6 +75,11 @@ soak: $(RUNTIME) $(VENV)/ready ## The long versions of the tests: 1,000 kills, 1
 fuzz: ## Run every fuzz target for SECONDS_EACH (600)
 	scripts/fuzz.sh $(SECONDS_EACH)
 
+# What reads a caller's bytes and decides what leaves: canonical text, the bodies of all endpoints, the release of streams.
+.PHONY: fuzz-quick
+fuzz-quick: ## Run the fuzz targets of the guardrail engine for 20 seconds each, as every change must pass them
+	scripts/fuzz.sh 20 guardrails/canon guardrails/stream gateway/ingest
+
 .PHONY: train
 train: ## Train the classifier again from the labelled data in DATA
 	train/train.sh $(DATA)

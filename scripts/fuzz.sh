@@ -23,9 +23,10 @@ for package in */fuzz; do
     echo "fuzzing $crate/$target for ${seconds}s"
     # New inputs go to a scratch folder: the checked-in corpus only grows on purpose.
     status=0
-    "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 \
+    "$CARGO_TARGET_DIR/$host/release/$target" -max_total_time="$seconds" -print_final_stats=1 \
       -artifact_prefix="$package/artifacts/$target/" "$new" "$package/corpus/$target" >"$new.log" 2>&1 || status=$?
-    grep -E 'stat::number_of_executed_units|ERROR|SUMMARY|panicked|Test unit written' "$new.log" || true
+    sed -nE 's/^#([0-9]+)\tDONE +cov: ([0-9]+) .*/  \1 executions, \2 edges covered/p' "$new.log"
+    grep -E 'ERROR|SUMMARY|panicked|Test unit written' "$new.log" || true
     rm -rf "$new" "$new.log"
     if [ "$status" -ne 0 ]; then echo "$crate/$target: FAILED, see $package/artifacts/$target" >&2; exit 1; fi
   done

@@ -62,7 +62,7 @@ pub(crate) enum Reading {
     Escapes(usize),
     /// With letters folded that only look alike.
     Lookalikes,
-    /// Both of the above, and with what is encoded decoded, in so many layers.
+    /// With what is encoded decoded, in so many layers; what was decoded is folded as lookalikes are.
     Encoded(usize),
 }
 
@@ -95,7 +95,7 @@ impl Canon {
         };
         Canon {
             reader,
-            lookalikes: !matches!(reading, Reading::Escapes(_)),
+            lookalikes: reading == Reading::Lookalikes,
             ..self
         }
     }
@@ -172,21 +172,18 @@ impl Canon {
     }
 
     fn take(&mut self, unit: Unit) {
-        if unit.bytes == unit.reads.len_utf8() {
+        if unit.bytes == unit.reads.len_utf8() && !unit.decoded {
             return self.fold(unit.reads.encode_utf8(&mut [0; 4]));
         }
-        match self.folded(unit.reads) {
+        let folded = match unit.decoded {
+            true => lookalikes::fold(unit.reads),
+            false => fold(unit.reads),
+        };
+        match folded {
             Fold::Keep => self.replace(unit.bytes, &[unit.reads]),
             Fold::To(one) => self.replace(unit.bytes, &[one]),
             Fold::Two(one, two) => self.replace(unit.bytes, &[one, two]),
             Fold::Drop => self.read += unit.bytes,
-        }
-    }
-
-    fn folded(&self, c: char) -> Fold {
-        match self.lookalikes {
-            true => lookalikes::fold(c),
-            false => fold(c),
         }
     }
 

@@ -23,6 +23,8 @@
 //! What it cannot do: a run whose first bytes are no text, or that begins in the middle of a longer one; line breaks
 //! within a run; encryption, compression and ciphers of one's own.
 
+use std::ops::Range;
+
 use crate::escapes::Unit;
 
 #[cfg(test)]
@@ -77,23 +79,43 @@ pub(crate) fn is_in(text: &str, last: bool) -> bool {
     }
 }
 
-/// How much of a text reads as it is written, whatever follows.
+/// How much of a text reads as it is written, whatever follows. Looks no further than the first block that holds an end
+/// of it, so that many small codes in a long text cost no more than one.
 fn plain_prefix(text: &str) -> usize {
     let bytes = text.as_bytes();
-    let upto = first_percent(text).unwrap_or(bytes.len());
-    first_run(bytes.get(..upto).unwrap_or_default(), upto == bytes.len()).unwrap_or(upto)
+    let mut at = 0;
+    while at < bytes.len() {
+        // A block ends before what is neither of a run nor of a `%XX`.
+        let near = bytes.get(at + BLOCK_BYTES..).unwrap_or_default();
+        let more = near.iter().take_while(|byte| byte_of_run(**byte)).count();
+        let end = bytes.len().min(at + BLOCK_BYTES + more);
+        let percent = first_percent(bytes, at..end);
+        let upto = percent.unwrap_or(end);
+        let block = bytes.get(at..upto).unwrap_or_default();
+        let run = first_run(block, upto == bytes.len()).map(|run| at + run);
+        match run.or(percent) {
+            Some(end) => return end,
+            None => at = end,
+        }
+    }
+    at
 }
 
-/// The first `%` that begins `%XX`, or may.
-fn first_percent(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut signs = text.match_indices('%').map(|(at, _)| at);
-    signs.find(|at| {
-        let digits = bytes
-            .get(at + 1..bytes.len().min(at + 3))
-            .unwrap_or_default();
-        digits.iter().all(u8::is_ascii_hexdigit)
-    })
+/// Plain text is looked through in blocks of so many bytes, or a little more.
+const BLOCK_BYTES: usize = 4096;
+
+/// The first `%` in a range that begins `%XX`, or may at the end of all.
+fn first_percent(bytes: &[u8], range: Range<usize>) -> Option<usize> {
+    let mut at = range.start;
+    loop {
+        let rest = bytes.get(at..range.end)?;
+        at += rest.iter().position(|byte| *byte == b'%')?;
+        let digits = bytes.get(at + 1..bytes.len().min(at + 3))?;
+        if digits.iter().all(u8::is_ascii_hexdigit) {
+            return Some(at);
+        }
+        at += 1;
+    }
 }
 
 /// Where the first run begins that is encoded; if it is `open`, also one that ends with the text.
@@ -163,6 +185,7 @@ impl Encoded {
         let unit = Unit {
             reads: c,
             bytes: c.len_utf8(),
+            decoded: false,
         };
         feed(&mut self.layers, unit, &mut give);
     }
@@ -378,10 +401,15 @@ impl Layer {
             Some(c) => give(Unit {
                 reads: if c == '\0' { NOTHING } else { c },
                 bytes: spelled.iter().map(|(_, bytes)| bytes).sum(),
+                decoded: true,
             }),
-            None => spelled
-                .into_iter()
-                .for_each(|(_, bytes)| give(Unit { reads: '?', bytes })),
+            None => spelled.into_iter().for_each(|(_, bytes)| {
+                give(Unit {
+                    reads: '?',
+                    bytes,
+                    decoded: true,
+                })
+            }),
         }
     }
 }

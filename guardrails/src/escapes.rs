@@ -31,6 +31,8 @@ pub(crate) struct Escapes {
 pub(crate) struct Unit {
     pub(crate) reads: char,
     pub(crate) bytes: usize,
+    /// Whether it was decoded from something that is no text.
+    pub(crate) decoded: bool,
 }
 
 /// In bytes: per layer two halves of a character beyond `\uffff`, less the last digit, each spelled by a whole escape of
@@ -58,6 +60,7 @@ impl Escapes {
         let unit = Unit {
             reads: c,
             bytes: c.len_utf8(),
+            decoded: false,
         };
         feed(&mut self.layers, unit, &mut give);
     }
@@ -108,7 +111,11 @@ impl Layer {
             };
             let spelled = self.held.drain(..spelled.min(self.held.len()));
             let bytes = spelled.map(|unit| unit.bytes).sum();
-            give(Unit { reads, bytes });
+            give(Unit {
+                reads,
+                bytes,
+                decoded: false,
+            });
         }
     }
 }

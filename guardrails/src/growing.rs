@@ -6,13 +6,13 @@
 //! | original | the shapes of hidden characters | the beginning |
 //! | canonical, with its escapes read | as canonical | the first backslash |
 //! | with letters folded that look alike | as canonical | the first such letter |
-//! | the same, with what is encoded decoded: once, twice, three times | as canonical | the first encoded run |
+//! | canonical, with what is encoded decoded: once, twice, three times | as canonical | the first run that may be encoded |
 //!
 //! The third is for text that is not judged string by string as JSON but may be JSON, or hold some: `\u0030\u0037\u0038`
 //! reads as `078` to whoever parses it. These readings only ever stand *beside* the canonical one, and add to what it
 //! gives: whether `\n` is a line end or the beginning of a folder's name, and whether `рак` is Russian, is the reader's
-//! business. Up to the place where one begins it is the canonical text, so it begins as a copy. A hit that several give is
-//! one hit.
+//! business. Up to the place where one begins it is the canonical text, so it begins as a copy, and it makes no difference if
+//! it begins sooner. A hit that several give is one hit.
 //!
 //! The readings of a text agree on one measure: bytes of the original. Canonical offsets stay inside this module and its
 //! callers' [`Place`]s; a reading beside reads no further than the text is judged.

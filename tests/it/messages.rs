@@ -96,7 +96,8 @@ async fn a_conversation_with_tools_goes_to_the_model_in_its_order() {
             { "type": "text", "text": "And tomorrow?" }] },
         { "role": "system", "content": [{ "type": "text", "text": "Tomorrow is a Friday." }] },
     ]);
-    body["context_management"] = json!({ "edits": [{ "type": "clear_thinking_20251015", "keep": "all" }] });
+    body["context_management"] =
+        json!({ "edits": [{ "type": "clear_thinking_20251015", "keep": "all" }] });
     body["tools"] = json!([{ "name": "get_weather", "description": "The weather", "input_schema": { "type": "object" } }]);
     body["tool_choice"] = json!({ "type": "any", "disable_parallel_tool_use": true });
     body["output_config"] = json!({ "effort": "low", "format": { "type": "json_schema", "schema": { "type": "object" } } });

@@ -3,6 +3,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use proptest::prelude::*;
 
 use super::*;
+use crate::canon::{Canon, Reading};
 
 /// What is read of a text in so many layers, and what each character is made of. Characters that are passed over are not
 /// in the text.
@@ -96,6 +97,35 @@ fn it_is_known_where_something_may_go_on() {
     }
     assert!(!is_in("a SGVsbG8s ", false));
     assert!(is_in("%41 ", false) && is_in("a/SGVsbG8sIHdv ", false));
+}
+
+#[test]
+fn blocks_end_nowhere_in_particular() {
+    for before in BLOCK_BYTES - 20..BLOCK_BYTES + 4 {
+        let filler = "no. ".repeat(before / 4) + &".".repeat(before % 4);
+        for (written, expected) in [
+            ("MDc4LTA1LTExMjA=.", "078-05-1120."),
+            ("%30%37%38", "078"),
+            ("100% %4x internationalization", ""),
+        ] {
+            let text = format!("{filler}{written} and on");
+            let expected = if expected.is_empty() {
+                written
+            } else {
+                expected
+            };
+            assert_eq!(
+                is_in(&text, true),
+                expected != written,
+                "{before}: {written}"
+            );
+            assert_eq!(read_in(1, &text).0, format!("{filler}{expected} and on"));
+            let mut canon = Canon::default().reading(Reading::Encoded(1));
+            canon.push(&text);
+            canon.finish();
+            assert_eq!(canon.retained().0, format!("{filler}{expected} and on"));
+        }
+    }
 }
 
 fn text() -> impl Strategy<Value = String> {
