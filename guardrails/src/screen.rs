@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::arguments;
-use crate::canon::{Canon, Reading};
+use crate::canon::{Canon, Reading, canonical};
 use crate::classifier::Passage;
 use crate::engine::Inner;
 use crate::escapes::LAYERS_MAX;
@@ -208,7 +208,7 @@ pub(crate) fn otherwise(text: &str, escapes: bool) -> Vec<ReadAs> {
         add(Reading::Lookalikes, lookalikes::disguises);
     }
     if encoded::is_in(text, true) {
-        // A window may begin within what is encoded: any that holds some of a run's characters may.
+        // A window may begin within what is encoded, so what is written there does not tell.
         add(Reading::Encoded(encoded::LAYERS_MAX), |_| true);
     }
     readings
@@ -266,7 +266,7 @@ pub(crate) struct JudgedWindow {
 
 impl Inner {
     /// The readings of a text, cut as a classifier wants them: of all but the first, only windows that are worth it and
-    /// read otherwise than they are written.
+    /// read otherwise than their canonical text.
     pub(crate) fn passages(
         &self,
         plan: &ClassifierPlan,
@@ -281,7 +281,8 @@ impl Inner {
                 ranges.retain(|range| {
                     let written = text.get(read.canon.original(range.clone()));
                     written.is_some_and(|written| {
-                        (read.worth)(written) && seen.get(range.clone()) != Some(written)
+                        (read.worth)(written)
+                            && seen.get(range.clone()) != Some(&*canonical(written))
                     })
                 });
             }

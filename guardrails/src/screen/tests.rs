@@ -412,6 +412,24 @@ fn a_classifier_reads_what_is_encoded_or_disguised() {
     assert_eq!((action, scores.len()), (Action::Allow, 2));
 }
 
+#[test]
+fn of_a_long_text_only_the_window_that_holds_a_code_is_read_twice() {
+    let plain = "It’s plain. ".repeat(WINDOWS_MAX * 3);
+    let is_judged = |text: &str| {
+        let spans = [span(Origin::User, text)];
+        RUNTIME
+            .block_on(CLASSIFIER.screen("p", Stage::Prompt, &spans, far()))
+            .is_ok()
+    };
+    assert!(!is_judged(&plain));
+    // Three quarters of the windows that there may be, so that reading all of them twice would be too many.
+    let half = plain.floor_char_boundary(plain.len() / 4);
+    let (before, after) = (&plain[..half], &plain[..half]);
+    assert!(is_judged(&format!("{before} %41 {after}")));
+    let decoded = "%41t%20".repeat(WINDOWS_MAX * 2);
+    assert!(!is_judged(&format!("{before} {decoded} {after}")));
+}
+
 /// Words, some of which the classifier is certain about.
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
