@@ -192,10 +192,16 @@ impl Encoded {
 
     /// How much of a text reads as it is written in all layers. Only to be asked where nothing is held.
     pub(crate) fn skip(&mut self, text: &str) -> usize {
+        let bytes = text.as_bytes();
         let plain = plain_prefix(text);
-        let last = plain
-            .checked_sub(1)
-            .and_then(|last| text.as_bytes().get(last));
+        let rest = bytes.get(..plain).unwrap_or_default();
+        // What a layer above may still put together with what comes out of the next word is not skipped.
+        let open = |byte: &&u8| byte_of_run(**byte) || **byte == b'%';
+        let plain = match plain == bytes.len() {
+            true => plain,
+            false => plain - rest.iter().rev().take_while(open).count(),
+        };
+        let last = plain.checked_sub(1).and_then(|last| bytes.get(last));
         if let Some(last) = last {
             let inside = last.is_ascii_alphanumeric();
             self.layers

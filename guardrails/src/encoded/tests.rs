@@ -82,6 +82,16 @@ fn what_was_read_is_read_again() {
 }
 
 #[test]
+fn what_a_layer_leaves_may_be_the_beginning_of_what_the_next_reads() {
+    for text in ["%4%41", " %%34%41", "a%SGVsbG8sIHdv"] {
+        let mut canon = Canon::default().reading(Reading::Encoded(2));
+        canon.push(text);
+        canon.finish();
+        assert_eq!(canon.retained().0, read_in(2, text).0);
+    }
+}
+
+#[test]
 fn broken_codes_are_read_as_far_as_they_go() {
     check("%FF%41%C3%28", "?A?(");
     check("SGVsbG8sIHdvcmxk\u{e9}", "Hello, world\u{e9}");
