@@ -54,3 +54,19 @@ pub fn all() -> Vec<Case> {
         .chain(answers::cases())
         .collect()
 }
+
+/// A case that leaves the guard alone.
+fn case(
+    name: &'static str,
+    gap: &'static str,
+    seen: &'static str,
+    probes: fn(&Target) -> Vec<Probe>,
+) -> Case {
+    Case {
+        name,
+        gap,
+        seen,
+        breaks_the_guard: false,
+        probes,
+    }
+}

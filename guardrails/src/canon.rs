@@ -251,8 +251,13 @@ impl Canon {
         start..end.max(start)
     }
 
-    /// Where the original of a canonical offset begins; at the very end, where the original ends.
+    /// Where the original of a canonical offset begins; at the very end, where the original ends; of one that has been
+    /// dropped, where the original of what is retained begins.
     pub(crate) fn original_start(&self, offset: usize) -> usize {
+        let first = self.map.front();
+        if let Some(first) = first.filter(|first| offset < first.canonical) {
+            return first.original;
+        }
         match self.piece(offset) {
             Some(piece) if offset < piece.canonical + piece.canonical_len => {
                 piece.original

@@ -20,8 +20,8 @@
 //! Invariants: a text may be read in any pieces with the same result; what is read is never longer than what is written;
 //! per layer at most [`HEX_MIN`] characters wait for their decision, and none waits across whitespace.
 //!
-//! What it cannot do: a run whose first bytes are no text, or that begins in the middle of a longer one; line breaks
-//! within a run; encryption, compression and ciphers of one's own.
+//! What it cannot do: a run whose first bytes are no text, or that begins in the middle of a longer one; line breaks and
+//! characters that nobody sees within a run; encryption, compression and ciphers of one's own.
 
 use std::ops::Range;
 
@@ -201,12 +201,11 @@ impl Encoded {
             true => plain,
             false => plain - rest.iter().rev().take_while(open).count(),
         };
-        let last = plain.checked_sub(1).and_then(|last| bytes.get(last));
-        if let Some(last) = last {
-            let inside = last.is_ascii_alphanumeric();
+        if plain > 0 {
+            // It ends with neither a letter nor a digit.
             self.layers
                 .iter_mut()
-                .for_each(|layer| layer.inside = inside);
+                .for_each(|layer| layer.inside = false);
         }
         plain
     }

@@ -111,8 +111,6 @@ pub(crate) fn slice(text: &str) -> (&str, &str) {
 
 /// A long text is scanned in slices of so many bytes (half a millisecond or so), with a pause for others in between.
 const SLICE_BYTES: usize = 64 * 1024;
-/// A reading that waits may give a hit so many bytes later than another has given it.
-const GIVEN_BYTES: usize = 16 * 1024;
 /// The end of a word is looked for in so many bytes.
 const WORD_BYTES: usize = 1024;
 
@@ -305,7 +303,6 @@ impl Growing {
             let written = self.canon.original_start(self.canonical_scan.needed_from());
             let beside = self.beside.iter_mut().map(Beside::forget);
             let needed = beside.fold(written, usize::min);
-            let needed = needed.saturating_sub(GIVEN_BYTES);
             self.given = self.given.split_off(&(needed, 0, 0));
         }
         self.canon

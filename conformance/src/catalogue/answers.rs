@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::prompts::filler;
-use super::{Case, Law, Probe};
+use super::{Case, Law, Probe, case};
 use crate::answer::{Answer, FINE, Field, Oddity};
 use crate::asked::Asked;
 use crate::disguise::{self, Disguise};
@@ -197,21 +197,6 @@ const OTHERS: [(&str, Field); 17] = [
     ("system_fingerprint", Field::AtTop("system_fingerprint")),
     ("usage", Field::AtTop("usage.note")),
 ];
-
-fn case(
-    name: &'static str,
-    gap: &'static str,
-    seen: &'static str,
-    probes: fn(&Target) -> Vec<Probe>,
-) -> Case {
-    Case {
-        name,
-        gap,
-        seen,
-        breaks_the_guard: false,
-        probes,
-    }
-}
 
 /// A harmless question, this answer, and a text that must not come back.
 fn answered(target: &Target, way: Way, place: &str, answer: Answer, text: &str) -> Probe {

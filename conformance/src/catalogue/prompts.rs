@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{Case, HARMLESS, Law, Probe};
+use super::{Case, HARMLESS, Law, Probe, case};
 use crate::answer::{Answer, Oddity};
 use crate::asked::{Asked, HERE, filled};
 use crate::disguise::{self, Disguise};
@@ -174,21 +174,6 @@ pub(super) fn cases() -> Vec<Case> {
             )
         },
     ]
-}
-
-fn case(
-    name: &'static str,
-    gap: &'static str,
-    seen: &'static str,
-    probes: fn(&Target) -> Vec<Probe>,
-) -> Case {
-    Case {
-        name,
-        gap,
-        seen,
-        breaks_the_guard: false,
-        probes,
-    }
 }
 
 /// A probe that plants a text with this template.

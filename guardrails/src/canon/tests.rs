@@ -54,6 +54,9 @@ fn offsets_stay_valid_when_the_front_is_dropped() {
     assert_eq!(canon.retained(), ("ef 0", 4));
     assert_eq!(canon.original(4..6), 7..9);
     assert_eq!(canon.original(7..8), 10..13);
+    // `def ` is one piece, cut within; `abc` is gone.
+    assert_eq!(canon.original_start(0), 6);
+    assert_eq!(canon.original_start(canon.end()), 13);
 }
 
 proptest! {
