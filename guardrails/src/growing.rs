@@ -81,7 +81,7 @@ pub(crate) struct Found {
 
 /// The readings beside the canonical one that a text calls for, in which it reads otherwise. Unless it is the text's end
 /// (`last`), what may go on to call for one counts.
-pub(crate) fn readings_beside(text: &str, reading: Reading, last: bool) -> Vec<canon::Reading> {
+fn readings_beside(text: &str, reading: Reading, last: bool) -> Vec<canon::Reading> {
     let mut readings = Vec::new();
     if reading == Reading::WithEscapes && text.contains('\\') {
         readings.push(canon::Reading::Escapes(escapes::LAYERS_MAX));
