@@ -294,12 +294,17 @@ pub struct Hit {
     pub path: FieldPath,
     /// The detector's label: `us_ssn`, `prompt_attack`.
     pub label: Name,
+    /// The rule of the profile that decided, by its id.
+    pub rule: Name,
     /// Score times 10,000, 0..=10,000.
     pub score: u16,
     /// Threshold times 10,000, 0..=10,000.
     pub threshold: u16,
     /// What was done.
     pub action: Action,
+    /// What the rule says, where it does not yet do it: it is being observed, or only warns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Action>,
     /// How many of the same kind at that place.
     pub n: u32,
 }

@@ -66,9 +66,11 @@ pub(crate) fn check(hits: usize) -> Check {
     let hit = Hit {
         path: FieldPath::new("messages[3].content[0].text").expect("a path"),
         label: name("us_ssn"),
+        rule: name("CS-10"),
         score: 9_900,
         threshold: 5_000,
         action: Action::Redact,
+        would: None,
         n: 2,
     };
     Check {

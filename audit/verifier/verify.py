@@ -398,8 +398,8 @@ WHO = fields("principal tenant credential on_behalf_of?", principal=NAME, tenant
 POLICY = fields("digest rule file line profile purpose? authority? nearest?", digest=DIGEST, rule=NAME,
                 file=NAME, line=U32, profile=NAME, purpose=NAME, authority=NAME, nearest=flag(True))
 SCORE = number(16, 0, 10000)
-HIT = fields("path label score threshold action n", path=PATH, label=NAME, score=SCORE,
-             threshold=SCORE, action=ACTION, n=U32)
+HIT = fields("path label rule score threshold action would? n", path=PATH, label=NAME, rule=NAME,
+             score=SCORE, threshold=SCORE, action=ACTION, would=ACTION, n=U32)
 CHECKS = listed(fields(
     "detectors stage fields bytes us verdict action hits? more? scores?", detectors=listed(NAME, 1, 16),
     stage=word("prompt", "answer"), fields=listed(pair(PATTERN, U32)),

@@ -131,8 +131,7 @@ async fn reload(
 fn status(gw: &Gateway) -> Value {
     let rules = gw.rules.load();
     let state = gw.reloads.state();
-    let warnings = rules.policy.warnings_at(UnixTime(gw.now().as_second()));
-    let warnings = warnings.into_iter().map(Problem::from);
+    let warnings = rules.warnings_at(gw.now());
     let problems = state.failure.iter().flat_map(|failure| &failure.problems);
     json!({
         "id": rules.policy.id(),
@@ -143,7 +142,7 @@ fn status(gw: &Gateway) -> Value {
         "in_force_since": state.in_force_since.to_string(),
         "rejected_at": state.failure.as_ref().map(|failure| failure.at.to_string()),
         "problems": problems.map(Problem::to_json).collect::<Vec<_>>(),
-        "warnings": warnings.map(|warning| warning.to_json()).collect::<Vec<_>>(),
+        "warnings": warnings.iter().map(Problem::to_json).collect::<Vec<_>>(),
     })
 }
 

@@ -136,6 +136,8 @@ pub struct GuardrailsConfig {
     pub runtime: Option<PathBuf>,
     /// Its SHA-256, for a library other than the one this version was built for.
     pub runtime_sha256: Option<String>,
+    /// A file of 32 random bytes, with which masks name what they hide.
+    pub redaction_key: Option<PathBuf>,
     /// Threads that run classifiers.
     pub threads: usize,
     /// Classifier jobs that may wait; one more is refused.
@@ -450,6 +452,7 @@ fn guardrails(mut s: Section<'_>) -> GuardrailsConfig {
         models_dir: s.path_to("models").map(|v| v.value),
         runtime: s.path_to("runtime").map(|v| v.value),
         runtime_sha256: s.string("runtime_sha256").map(|v| v.value),
+        redaction_key: s.path_to("redaction_key").map(|v| v.value),
         // Classifiers share the machine with the proxy; the fast tier needs tens of microseconds.
         threads: s.number("threads", 2, 1..=256) as usize,
         // 256 waiting jobs of 50 µs on two threads are 7 ms: longer than that, say no early.

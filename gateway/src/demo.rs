@@ -293,6 +293,7 @@ fn library() -> Result<PathBuf, NotStarted> {
         models_dir: None,
         runtime: None,
         runtime_sha256: None,
+        redaction_key: None,
         threads: 1,
         queue_max: 1,
     };

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use audit::Clock as _;
 use backends::{Clocks, Demo, OpenAi, OpenAiSettings, Upstream};
-use guardrails::{Classifier, Engine, ProfileFile};
+use guardrails::{Classifier, Engine, ProfileFile, RedactionKey};
+use jiff::Timestamp;
 use policy::Policy;
 
 use crate::config::{AuditConfig, BackendConfig, BackendKind, Config};
@@ -119,18 +120,26 @@ pub fn rules(
     let (Some(loaded), Some(guardrails), true) = (policy, guardrails, problems.is_empty()) else {
         return Err(problems);
     };
-    let mut warnings = policy_warnings(&loaded);
+    let odd = loaded.warnings.into_iter().map(Problem::from);
+    let mut warnings: Vec<Problem> = odd.collect();
     warnings.extend(guardrails.warnings().iter().cloned().map(Problem::from));
     let policy = loaded.policy;
-    Ok((Rules { policy, guardrails }, warnings))
+    let rules = Rules { policy, guardrails };
+    warnings.extend(rules.warnings_at(now()));
+    Ok((rules, warnings))
 }
 
 /// What somebody should look at in a bundle that loads: what the loader says, and what has ended by now or ends soon.
 pub fn policy_warnings(loaded: &policy::Loaded) -> Vec<Problem> {
-    let now = i64::try_from(audit::SystemClock.now() / 1_000_000_000).unwrap_or(i64::MAX);
-    let ending = loaded.policy.warnings_at(policy::UnixTime(now));
+    let ending = loaded
+        .policy
+        .warnings_at(policy::UnixTime(now().as_second()));
     let all = loaded.warnings.iter().cloned().chain(ending);
     all.map(Problem::from).collect()
+}
+
+fn now() -> Timestamp {
+    crate::reload::moment(&audit::SystemClock)
 }
 
 fn keep<T>(problems: &mut Vec<Problem>, loaded: Result<T, Vec<Problem>>) -> Option<T> {
@@ -201,8 +210,11 @@ fn guardrails(
         ),
         None => None,
     };
+    let key = config.guardrails.redaction_key.as_deref();
+    let key = key.and_then(|file| keep(&mut problems, redaction_key(file).map_err(|p| vec![p])));
     let settings = guardrails::Settings {
         profiles,
+        redaction_key: key,
         models_dir: config.guardrails.models_dir.clone(),
         runtime,
         threads: config.guardrails.threads,
@@ -213,6 +225,22 @@ fn guardrails(
     // Without the library too, for what else is wrong.
     let engine = keep(&mut problems, Engine::load(settings).map_err(translated));
     engine.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// What masks name values with: as anything that says who is who, it is nobody else's business.
+fn redaction_key(file: &Path) -> Result<RedactionKey, Problem> {
+    let bytes =
+        std::fs::read(file).map_err(|e| Problem::about(file, format!("cannot be read: {e}")))?;
+    let hint = "`openssl rand -out FILE 32` makes one; let nobody else read it";
+    let wrong = |message: String| Problem::about(file, message).hint(hint);
+    let bytes: Result<[u8; 32], _> = bytes.as_slice().try_into();
+    let bytes = bytes.map_err(|_| wrong("the redaction key is not 32 bytes long".to_owned()))?;
+    if bytes.iter().all(|byte| *byte == bytes[0]) {
+        return Err(wrong(
+            "the redaction key is one byte again and again".to_owned(),
+        ));
+    }
+    Ok(RedactionKey::new(&bytes))
 }
 
 /// The profiles of the bundle: the very text that its digest covers. Without a bundle nothing can be served, and what

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicI64;
 
+use guardrails::{Report, Stage};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -11,9 +12,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::reply::Described;
+use crate::rules::Rules;
 
+mod guards;
 mod log;
 
+use guards::GuardMetrics;
 use log::LogGauges;
 
 /// The gateway's metrics.
@@ -28,6 +32,7 @@ pub struct Metrics {
     /// From the first byte in to the first byte out.
     pub first_byte_seconds: Histogram,
     log: LogGauges,
+    guards: GuardMetrics,
     tasks: Gauge<i64, AtomicI64>,
     /// One, with the digest of the bundle in force.
     policy: Family<PolicyLabels, Gauge>,
@@ -59,7 +64,7 @@ const REQUEST_BUCKETS: [f64; 14] = [
 
 impl Metrics {
     /// All metrics at zero.
-    pub fn new(policy_digest: &str) -> Metrics {
+    pub fn new(rules: &Rules) -> Metrics {
         let mut registry = Registry::with_prefix("portcullis");
         let requests = Family::default();
         let (in_flight, tasks) = (Gauge::default(), Gauge::default());
@@ -86,6 +91,7 @@ impl Metrics {
             first_byte_seconds.clone(),
         );
         let log = LogGauges::register(&mut registry);
+        let guards = GuardMetrics::register(&mut registry);
         registry.register(
             "tasks",
             "Connections and streams being served",
@@ -115,12 +121,13 @@ impl Metrics {
             seconds,
             first_byte_seconds,
             log,
+            guards,
             tasks,
             policy,
             reloads,
             policy_rejected,
         };
-        metrics.policy_in_force(policy_digest);
+        metrics.policy_in_force(rules);
         // Both at zero, so that an alarm on the first failure sees it grow.
         for result in ["success", "failure"] {
             drop(metrics.reloads.get_or_create(&ReloadLabels { result }));
@@ -128,11 +135,17 @@ impl Metrics {
         metrics
     }
 
-    /// Names the bundle that is in force from here on.
-    pub fn policy_in_force(&self, digest: &str) {
+    /// Names the bundle that is in force from here on, and the budgets of its rules.
+    pub fn policy_in_force(&self, rules: &Rules) {
         self.policy.clear();
-        let digest = digest.to_owned();
+        let digest = rules.policy.digest().to_owned();
         self.policy.get_or_create(&PolicyLabels { digest }).set(1);
+        self.guards.in_force(&rules.guardrails);
+    }
+
+    /// Counts a prompt or an answer that was judged under a profile, and what that took.
+    pub fn judged(&self, profile: &str, stage: Stage, report: &Report) {
+        self.guards.judged(profile, stage, report);
     }
 
     /// Counts a reload after which the files on the disk are in force.

@@ -184,7 +184,7 @@ impl Gateway {
             before = current.policy.short_digest(),
             "another policy is in force"
         );
-        self.metrics.policy_in_force(rules.policy.digest());
+        self.metrics.policy_in_force(&rules);
         self.rules.store(Arc::new(rules));
         self.reloads.lock().in_force_since = moment(&*self.clock);
         Ok(Reloaded::Swapped)
@@ -291,6 +291,6 @@ async fn pause(every: Option<Duration>) {
     }
 }
 
-fn moment(clock: &dyn Clock) -> Timestamp {
+pub(crate) fn moment(clock: &dyn Clock) -> Timestamp {
     Timestamp::from_nanosecond(i128::from(clock.now())).unwrap_or(Timestamp::UNIX_EPOCH)
 }

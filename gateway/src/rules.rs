@@ -4,7 +4,11 @@
 
 use audit::{Digest, Event, GuardLoad, Name, PolicyLoad};
 use guardrails::Engine;
-use policy::Policy;
+use jiff::Timestamp;
+use jiff::tz::Offset;
+use policy::{Policy, UnixTime};
+
+use crate::problem::Problem;
 
 /// One bundle in force.
 pub struct Rules {
@@ -15,6 +19,15 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// What has ended at a moment, or was to be looked at by then, or soon is.
+    pub fn warnings_at(&self, now: Timestamp) -> Vec<Problem> {
+        let today = Offset::UTC.to_datetime(now).date();
+        let ending = self.policy.warnings_at(UnixTime(now.as_second()));
+        let due = self.guardrails.warnings_at(today);
+        let ending = ending.into_iter().map(Problem::from);
+        ending.chain(due.into_iter().map(Problem::from)).collect()
+    }
+
     /// What the log is told when they come into force: the bundle, and every detector.
     pub fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();

@@ -198,7 +198,7 @@ impl Gateway {
         seams: Seams,
     ) -> (Arc<Gateway>, Vec<Problem>) {
         let gateway = Gateway {
-            metrics: Metrics::new(loaded.rules.policy.digest()),
+            metrics: Metrics::new(&loaded.rules),
             connections: Connections::new(config.limits.unauthenticated_per_second_max),
             places: Places::new(
                 config.limits.in_flight_max,

@@ -21,7 +21,7 @@ use crate::engine::Inner;
 use crate::growing::Reading;
 use crate::judge::{self, Judgement, Where};
 use crate::plan::Plan;
-use crate::redact::{Mask, Redactor, label_mask};
+use crate::redact::{Mask, Redactor};
 use crate::screen::redacted;
 use crate::{Action, Undecided};
 
@@ -272,7 +272,7 @@ fn mask_json(json: &str, masks: &[Mask]) -> String {
         let inside = nearest.is_some_and(|literal| mask.range.end < literal.end);
         match inside {
             true => redactor.add(mask.clone()),
-            false => values.push((value_around(json, &mask.range), mask.label.clone())),
+            false => values.push((value_around(json, &mask.range), mask.text.clone())),
         }
     }
     let masked = |range: Range<usize>| json.get(range).unwrap_or_default();
@@ -283,11 +283,11 @@ fn mask_json(json: &str, masks: &[Mask]) -> String {
     let mut out = String::new();
     values.sort_by_key(|(range, _)| range.start);
     let mut done = 0;
-    for (range, label) in values {
+    for (range, mask) in values {
         if range.start >= done {
             out.push_str(&redactor.take(range.start, masked));
             out.push('"');
-            out.push_str(&label_mask(&label));
+            out.push_str(&mask);
             out.push('"');
             let _replaced = redactor.take(range.end, masked);
             done = range.end;

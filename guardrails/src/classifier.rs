@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{DetectorInfo, Features};
+use crate::{DetectorInfo, Features, On, Score};
 
 mod linear;
 pub(crate) mod onnx;
@@ -25,6 +25,11 @@ pub trait Classifier: Send + Sync {
         WindowSize::default()
     }
 
+    /// How often honest texts reach which score, as it was measured; empty if nobody has.
+    fn measured(&self) -> &[Measured] {
+        &[]
+    }
+
     /// Scores a batch of windows: `[batch, labels]`, each 0..=1.
     ///
     /// # Errors
@@ -36,6 +41,19 @@ pub trait Classifier: Send + Sync {
     fn score_windows(&self, _text: &str, _windows: &[Range<usize>]) -> Option<Vec<Vec<f32>>> {
         None
     }
+}
+
+/// Of honest texts of a kind, the share that scores so much or more for a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// The label.
+    pub label: String,
+    /// The kind of texts.
+    pub on: On,
+    /// The score.
+    pub threshold: Score,
+    /// The share, in steps of 1/10,000.
+    pub false_rate: Score,
 }
 
 /// A canonical text and the windows of it that are to be scored, in bytes.

@@ -5,13 +5,15 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use tokio::time::Instant;
 
 use crate::classifier::pool::Pool;
 use crate::plan::{Plan, Scanners};
+use crate::profile::Profile;
 use crate::{
-    AnswerScreen, Classifier, DetectorInfo, Origin, Problem, Report, Screening, Span, Stage,
-    Undecided, Unjudged, markings, screen,
+    Action, AnswerScreen, Classifier, DetectorInfo, Origin, Problem, RedactionKey, Report, Score,
+    Screening, Span, Stage, Undecided, Unjudged, markings, screen,
 };
 
 mod load;
@@ -39,6 +41,8 @@ pub struct Settings {
     pub queue_max: usize,
     /// The fault seam, for tests and the demo only: wraps every classifier.
     pub wrap: Option<Wrap>,
+    /// What masks name values with, where a rule says `mask = "keyed-hash"`.
+    pub redaction_key: Option<RedactionKey>,
     /// Classifiers supplied by the program itself, for tests: they need no files and no runtime.
     pub classifiers: Vec<Arc<dyn Classifier>>,
 }
@@ -59,6 +63,21 @@ pub struct RuntimeLibrary {
     pub path: PathBuf,
     /// SHA-256 of the file, 64 hex digits.
     pub sha256: String,
+}
+
+/// A rule of a profile, as its file has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleInfo<'e> {
+    /// The profile's name.
+    pub profile: &'e str,
+    /// The rule's id, unique in its profile.
+    pub id: &'e str,
+    /// What the rule says.
+    pub written: Action,
+    /// What it does, on its rung of the ladder.
+    pub action: Action,
+    /// Of honest texts, the share that it may stop, in steps of 1/10,000.
+    pub budget: Option<Score>,
 }
 
 /// A classification or control marking found in a text.
@@ -94,6 +113,9 @@ pub(crate) struct Inner {
     pub(crate) markings: Plan,
     warnings: Vec<Problem>,
     digest: String,
+    pub(crate) redaction_key: Option<RedactionKey>,
+    /// What the files say.
+    written: Vec<Profile>,
 }
 
 /// A profile's plans, by stage and origin.
@@ -124,6 +146,29 @@ impl Engine {
     /// What looked odd at load but did not stop it.
     pub fn warnings(&self) -> &[Problem] {
         &self.inner.warnings
+    }
+
+    /// The rules that somebody was to look at by that day, or is soon.
+    pub fn warnings_at(&self, today: Date) -> Vec<Problem> {
+        let rules = self.inner.written.iter().flat_map(|profile| &profile.rules);
+        let reviews = rules.filter_map(|rule| rule.ladder.review.as_ref());
+        reviews
+            .filter_map(|review| review.warning_at(today))
+            .collect()
+    }
+
+    /// Every rule of every profile.
+    pub fn rules(&self) -> impl Iterator<Item = RuleInfo<'_>> {
+        self.inner.written.iter().flat_map(|profile| {
+            let rules = profile.rules.iter();
+            rules.map(|rule| RuleInfo {
+                profile: &profile.name,
+                id: &rule.id,
+                written: rule.action,
+                action: rule.effect(),
+                budget: rule.ladder.budget,
+            })
+        })
     }
 
     /// Whether there is such a profile.

@@ -1,5 +1,6 @@
 //! From what was found to what is done: the rules' verdicts on hits and scores.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant as WallInstant;
 
@@ -9,7 +10,7 @@ use crate::classifier::{Passage, pool};
 use crate::engine::Inner;
 use crate::growing::{self, Found, Growing, Reading};
 use crate::plan::{ClassifierPlan, Plan, Verdict};
-use crate::redact::Mask;
+use crate::redact::{Mask, mask_text};
 use crate::scan::Part;
 use crate::shapes::View;
 use crate::{Action, FINDINGS_MAX, Finding, Score, Undecided};
@@ -130,11 +131,13 @@ fn count(counts: &mut Vec<Count>, detector: usize) -> &mut Count {
     &mut counts[at]
 }
 
-/// Judges hits, in the order of the text, and adds what the rules make of them.
-pub(crate) fn hits(
+/// Judges hits, in the order of the text, and adds what the rules make of them. `original` is the text that the hits are
+/// places of.
+pub(crate) fn hits<'t>(
     inner: &Inner,
     plan: &Plan,
     found: &mut Vec<Found>,
+    original: impl Fn(Range<usize>) -> &'t str,
     place: Where<'_>,
     judgement: &mut Judgement,
 ) {
@@ -144,9 +147,13 @@ pub(crate) fn hits(
             continue;
         };
         if verdict.action == Action::Redact {
+            let key = inner.redaction_key.as_ref().filter(|_| verdict.named);
+            // What goes on where another mask begins adds none.
+            let key = key.filter(|_| found.part == Part::New);
+            let name = key.map(|key| key.name(label, original(found.range.clone())));
             judgement.masks.push(Mask {
                 range: found.range.clone(),
-                label: label.to_owned(),
+                text: mask_text(label, name.as_deref()),
                 part: found.part,
                 rank: found.shape,
             });
@@ -186,7 +193,7 @@ pub(crate) fn finding(
     verdict: &Verdict,
     label: &str,
     place: Where<'_>,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
     score: Score,
 ) -> Finding {
     Finding {
@@ -198,6 +205,7 @@ pub(crate) fn finding(
         score,
         threshold: verdict.threshold,
         action: verdict.action,
+        written: verdict.written,
     }
 }
 
@@ -228,7 +236,8 @@ pub(crate) async fn whole(
             &mut found,
         );
         growing.forget(usize::MAX, usize::MAX);
-        hits(inner, plan, &mut found, place, &mut judgement);
+        let original = |range: Range<usize>| text.get(range).unwrap_or_default();
+        hits(inner, plan, &mut found, original, place, &mut judgement);
         if judgement.action() == Action::Block {
             judgement.masks = Vec::new();
         }

@@ -56,11 +56,13 @@ mod tally;
 mod testing;
 
 pub use canon::canonical;
-pub use classifier::{Classifier, ClassifierError, WindowSize};
+pub use classifier::{Classifier, ClassifierError, Measured, WindowSize};
 pub use detector::{DetectorInfo, Kind};
-pub use engine::{Engine, Marking, ProfileFile, RuntimeLibrary, Settings, Wrap};
+pub use engine::{Engine, Marking, ProfileFile, RuleInfo, RuntimeLibrary, Settings, Wrap};
 pub use ngrams::Features;
 pub use problem::{Problem, Severity};
+pub use profile::On;
+pub use redact::RedactionKey;
 pub use report::{
     Action, Check, FIELDS_MAX, FINDINGS_MAX, Finding, LabelScore, Released, Report, Score,
     Screening, StopReason, Stopped, Undecided, Unjudged,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::profile::{Rule, Subject};
+use crate::profile::{MaskAs, Rule, Subject};
 use crate::scan::{Active, Scanner};
 use crate::{Action, Origin, Score, Stage};
 
@@ -43,6 +43,17 @@ pub(crate) struct Verdict {
     pub(crate) rule: Arc<str>,
     pub(crate) threshold: Score,
     pub(crate) action: Action,
+    /// What it would be without the rule's rung.
+    pub(crate) written: Action,
+    /// Whether a mask names the value.
+    pub(crate) named: bool,
+}
+
+impl Verdict {
+    /// Of two the stricter; of equally strict ones the one that will be, once both enforce.
+    fn strictness(&self) -> (Action, Action) {
+        (self.action, self.written)
+    }
 }
 
 /// One classifier, and what the rules ask of it.
@@ -141,12 +152,12 @@ fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule]) -> Side {
                 rule.subject == Subject::Shapes(*detector) && rule.wants(&shape.label)
             });
             // Of equally strict rules the first one written is named.
-            about
-                .map(|rule| verdict(rule))
-                .reduce(|first, next| match next.action > first.action {
+            about.map(|rule| verdict(rule)).reduce(|first, next| {
+                match next.strictness() > first.strictness() {
                     true => next,
                     false => first,
-                })
+                }
+            })
         })
         .collect();
     let holds = |verdict: &Option<Verdict>| {
@@ -166,5 +177,7 @@ fn verdict(rule: &Rule) -> Verdict {
         rule: Arc::clone(&rule.id),
         threshold: rule.at,
         action: rule.effect(),
+        written: rule.action,
+        named: rule.mask == MaskAs::Name,
     }
 }

@@ -7,7 +7,7 @@
 //!   { id = "CS-10", covers = "RU-10", detector = "pii@1", labels = ["us_ssn"], on = ["prompt", "response"],
 //!     do = "redact", why = "Privacy Act" },
 //!   { id = "CS-13", covers = "RU-13", detector = "fast-guard@1", labels = ["prompt_attack"], on = ["tool-result"],
-//!     at = 0.92, do = "block", rung = "enforce", why = "AUP 1.8" },
+//!     at = 0.92, do = "block", rung = "enforce", owner = "CIO", review = 2027-06-30, budget = 0.001, why = "AUP 1.8" },
 //! ]
 //! [pattern.forbidden-sql]
 //! description = "Statements that destroy data."
@@ -21,6 +21,10 @@
 //! | `response` | everything on its way from a model, tool arguments and names included |
 //! | `tool-arguments` | tool arguments in both directions |
 //!
+//! `do = "redact"` leaves `[REDACTED:us_ssn]`; with `mask = "keyed-hash"` it leaves `[REDACTED:us_ssn:kqtbndfgrslm]`, the
+//! same for the same number, so that a model can still tell who is who. That takes a key, which the gateway's
+//! configuration names.
+//!
 //! A kind that no rule of a profile reads passes unseen, so a profile has to say so: `unread = ["tool-result"]`.
 //!
 //! The loader is strict: it refuses what it does not know and what can check nothing (an empty list, patterns where there
@@ -32,10 +36,12 @@ use std::sync::Arc;
 use crate::{Action, Origin, Score, Stage};
 
 mod fields;
+mod ladder;
 mod load;
 mod pattern;
 mod shadows;
 
+pub(crate) use ladder::Ladder;
 pub(crate) use load::{KnownDetector, PATTERN, Vocabulary, load};
 
 /// A named set of rules.
@@ -55,7 +61,8 @@ pub(crate) struct Rule {
     pub(crate) on: Vec<On>,
     pub(crate) at: Score,
     pub(crate) action: Action,
-    pub(crate) rung: Rung,
+    pub(crate) mask: MaskAs,
+    pub(crate) ladder: Ladder,
 }
 
 /// Which detector a rule is about.
@@ -67,21 +74,32 @@ pub(crate) enum Subject {
     Classifier(usize),
 }
 
-/// Which texts a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum On {
-    Prompt,
-    ToolResult,
-    Response,
-    ToolArguments,
+/// How a rule redacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum MaskAs {
+    /// By a mask that is the same for every value.
+    #[default]
+    Label,
+    /// By one that names the value: equal values have equal masks.
+    Name,
 }
 
-/// How far a rule has been rolled out; it caps the action.
+impl MaskAs {
+    const ALL: [(&'static str, MaskAs); 2] =
+        [("label", MaskAs::Label), ("keyed-hash", MaskAs::Name)];
+}
+
+/// Which texts a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rung {
-    Observe,
-    Warn,
-    Enforce,
+pub enum On {
+    /// Everything on its way to a model, but tool results.
+    Prompt,
+    /// What tools, searches and documents said, on its way to a model.
+    ToolResult,
+    /// Everything on its way from a model, tool arguments and names included.
+    Response,
+    /// Tool arguments in both directions.
+    ToolArguments,
 }
 
 impl Rule {
@@ -92,7 +110,7 @@ impl Rule {
 
     /// What is done about a finding, after the rung.
     pub(crate) fn effect(&self) -> Action {
-        self.rung.cap(self.action)
+        self.ladder.rung.cap(self.action)
     }
 
     /// Whether the rule is about this label, or about the pattern list that the label's pattern is in.
@@ -128,22 +146,6 @@ impl On {
             On::ToolResult => stage == Stage::Prompt && origin == Origin::ToolResult,
             On::Response => stage == Stage::Answer,
             On::ToolArguments => origin == Origin::ToolArguments,
-        }
-    }
-}
-
-impl Rung {
-    pub(crate) const ALL: [(&'static str, Rung); 3] = [
-        ("observe", Rung::Observe),
-        ("warn", Rung::Warn),
-        ("enforce", Rung::Enforce),
-    ];
-
-    pub(crate) fn cap(self, action: Action) -> Action {
-        match self {
-            Rung::Observe => Action::Allow,
-            Rung::Warn => action.min(Action::Flag),
-            Rung::Enforce => action,
         }
     }
 }

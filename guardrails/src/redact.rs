@@ -1,4 +1,5 @@
-//! Replacing what was found by masks.
+//! Replacing what was found by masks: `[REDACTED:us_ssn]`, or with a name for the value, `[REDACTED:us_ssn:kqtbndfgrslm]`
+//! ([`pseudonym`]).
 //!
 //! Masks that overlap are one mask, that of the match which begins first (of several, the longest): a hit inside another
 //! adds no second mask. The state is one offset, so text may be redacted in any pieces with the same result.
@@ -6,6 +7,10 @@
 use std::ops::Range;
 
 use crate::scan::Part;
+
+mod pseudonym;
+
+pub use pseudonym::RedactionKey;
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +20,8 @@ mod tests;
 pub(crate) struct Mask {
     /// Bytes of the original text.
     pub(crate) range: Range<usize>,
-    pub(crate) label: String,
+    /// What stands in their place.
+    pub(crate) text: String,
     pub(crate) part: Part,
     /// Of two masks of the same bytes the one with the lower rank names them.
     pub(crate) rank: usize,
@@ -61,7 +67,7 @@ impl Redactor {
         for mask in self.waiting.drain(..ready) {
             if mask.range.start >= self.done && mask.part == Part::New {
                 out.push_str(text(self.done..mask.range.start));
-                out.push_str(&label_mask(&mask.label));
+                out.push_str(&mask.text);
                 self.done = mask.range.start;
             }
             self.done = self.done.max(mask.range.end);
@@ -74,14 +80,17 @@ impl Redactor {
     }
 }
 
-/// `[REDACTED:us_ssn]`: the same for every value, so that nothing of it is left.
-pub(crate) fn label_mask(label: &str) -> String {
-    format!("[REDACTED:{label}]")
+/// `[REDACTED:us_ssn]`: the same for every value, so that nothing of it is left; unless it is given a name.
+pub(crate) fn mask_text(label: &str, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("[REDACTED:{label}:{name}]"),
+        None => format!("[REDACTED:{label}]"),
+    }
 }
 
 /// Whether a text is just a mask: nothing is left in it to be found.
 pub(crate) fn is_mask(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
     let label = text
         .strip_prefix("[REDACTED:")
         .and_then(|rest| rest.strip_suffix(']'));

@@ -93,6 +93,8 @@ pub struct Finding {
     pub threshold: Score,
     /// What the rule makes of it, after its rung of the ladder.
     pub action: Action,
+    /// What the rule says, and will do once it enforces.
+    pub written: Action,
 }
 
 /// The highest score that a classifier gave to one label, on the texts that one rule asked about.

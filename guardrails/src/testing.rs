@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    Classifier, ClassifierError, DetectorInfo, Engine, Features, Kind, Origin, Problem,
-    ProfileFile, Screening, Settings, Span, Stage, WindowSize, ngrams,
+    Classifier, ClassifierError, DetectorInfo, Engine, Features, Kind, Measured, On, Origin,
+    Problem, ProfileFile, RedactionKey, Score, Screening, Settings, Span, Stage, WindowSize,
+    ngrams,
 };
 
 /// A classifier that is certain about windows in which a word stands: label `attack` for `bogus`, and so on.
@@ -17,6 +18,7 @@ pub(crate) struct Keyword {
     /// Per label, the bucket of its word.
     buckets: Vec<Vec<u32>>,
     windows: WindowSize,
+    measured: Vec<Measured>,
 }
 
 /// The words that [`Keyword`] looks for, by label.
@@ -41,6 +43,7 @@ impl Keyword {
                 words: 8,
                 overlap: 4,
             },
+            measured: measured(labels),
         }
     }
 }
@@ -56,6 +59,10 @@ impl Classifier for Keyword {
 
     fn windows(&self) -> WindowSize {
         self.windows
+    }
+
+    fn measured(&self) -> &[Measured] {
+        &self.measured
     }
 
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError> {
@@ -77,6 +84,27 @@ impl Classifier for Keyword {
         };
         Ok(batch.iter().map(row).collect())
     }
+}
+
+/// Of honest prompts and tool results 1 % score 0.35 for a label, and 0.1 % score 0.8.
+fn measured(labels: &[&str]) -> Vec<Measured> {
+    let mut measured = Vec::new();
+    for label in labels {
+        for (on, threshold, rate) in [
+            (On::Prompt, 0.35, 0.01),
+            (On::Prompt, 0.8, 0.001),
+            (On::ToolResult, 0.35, 0.01),
+            (On::ToolResult, 0.8, 0.001),
+        ] {
+            measured.push(Measured {
+                label: (*label).to_owned(),
+                on,
+                threshold: Score::from_ratio(threshold),
+                false_rate: Score::from_ratio(rate),
+            });
+        }
+    }
+    measured
 }
 
 /// An engine with one profile `p` of these rules, one pattern list `words`, and the classifier `fake@1`.
@@ -105,6 +133,7 @@ pub(crate) fn load_with(
             text,
         }],
         classifiers,
+        redaction_key: Some(RedactionKey::new(&[7; 32])),
         threads: 1,
         ..Settings::default()
     })
@@ -113,7 +142,7 @@ pub(crate) fn load_with(
 /// A rule on all texts.
 pub(crate) fn rule(id: &str, detector: &str, action: &str) -> String {
     let trained = if detector.starts_with("fake") {
-        ", at = 0.5, rung = \"enforce\""
+        ", at = 0.5, rung = \"enforce\", owner = \"t\", review = 2099-01-01, budget = 1"
     } else {
         ""
     };
@@ -121,6 +150,12 @@ pub(crate) fn rule(id: &str, detector: &str, action: &str) -> String {
         "{{ id = \"{id}\", detector = \"{detector}\", on = [\"prompt\", \"tool-result\", \"response\", \
          \"tool-arguments\"], do = \"{action}\", why = \"test\"{trained} }},"
     )
+}
+
+/// A rule on all texts that masks by name.
+pub(crate) fn named(id: &str, detector: &str) -> String {
+    let how = "do = \"redact\", mask = \"keyed-hash\"";
+    rule(id, detector, "redact").replace("do = \"redact\"", how)
 }
 
 pub(crate) fn far() -> Instant {

@@ -15,7 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use guardrails::{Engine, Origin, ProfileFile, RuntimeLibrary, Score, Settings, Span, Stage};
+use guardrails::{
+    Engine, Origin, Problem, ProfileFile, RedactionKey, RuntimeLibrary, Score, Settings, Span,
+    Stage,
+};
 use tokio::time::Instant;
 
 const PROMPT_ATTACK: usize = 0;
@@ -220,18 +223,43 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
         rule("prompt_attack"),
         rule("harmful_request")
     );
-    let settings = Settings {
+    load(text).unwrap_or_else(|problems| panic!("{problems:#?}"))
+});
+
+fn load(text: String) -> Result<Engine, Vec<Problem>> {
+    Engine::load(Settings {
         profiles: vec![ProfileFile {
-            path: "scores.toml".into(),
+            path: "guardrails.toml".into(),
             text,
         }],
         models_dir: Some(repository().join("models")),
         runtime: Some(runtime()),
+        redaction_key: Some(RedactionKey::new(&[7; 32])),
         threads: 1,
         ..Settings::default()
+    })
+}
+
+/// What `docs/guardrails.md` shows is what the loader takes, and what it says.
+#[test]
+fn the_documented_profile_loads_and_keeps_to_its_budget() {
+    let path = repository().join("docs/guardrails.md");
+    let docs = std::fs::read_to_string(&path).expect("the page");
+    let block = |kind: &str| {
+        let begin = docs.split_once(&format!("```{kind}\n")).expect(kind).1;
+        begin.split_once("```").expect(kind).0.to_owned()
     };
-    Engine::load(settings).unwrap_or_else(|problems| panic!("{problems:#?}"))
-});
+    let profile = block("toml");
+    let engine = load(profile.clone()).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(engine.warnings(), []);
+    let bold = profile
+        .replace("at = 0.8162", "at = 0.5")
+        .replace("rung = \"warn\"", "rung = \"enforce\"");
+    let problems = load(bold).err().expect("a problem");
+    let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(told, [words(&block("text"))]);
+}
 
 /// The library under test is pinned by whoever fetched it; here its digest is whatever the file has.
 fn runtime() -> RuntimeLibrary {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, WindowSize};
+use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, Measured, WindowSize};
 use serde_json::{Value, json};
 use tests::gateway_under_test::question;
 use tests::llama::{delta, sse_chunk, stop, stream_end, stream_head};
@@ -84,6 +84,10 @@ impl Classifier for Troubled {
         self.real.windows()
     }
 
+    fn measured(&self) -> &[Measured] {
+        self.real.measured()
+    }
+
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError> {
         let trouble = *self.trouble.lock().unwrap();
         let labels = self.labels().len();
@@ -116,7 +120,7 @@ impl Classifier for Troubled {
 /// The classifier also judges answers.
 fn judging_answers(text: &mut String) {
     let rule = "  { id = \"CS-99\", covers = \"RU-13\", detector = \"fast-guard@1\", labels = [\"prompt_attack\"], \
-                on = [\"response\"], at = 0.99, do = \"block\", rung = \"enforce\", why = \"a test\" },\n";
+                on = [\"response\"], at = 0.99, do = \"block\", rung = \"enforce\", owner = \"t\", review = 2099-01-01, budget = 1, why = \"a test\" },\n";
     let first = text
         .find("  { id = \"CS-10\"")
         .expect("the first rule of civ-standard");

@@ -27,6 +27,7 @@ mod front;
 mod gaps;
 mod guard_fails;
 mod kept;
+mod ladder;
 mod messages;
 mod moderations;
 mod overload;

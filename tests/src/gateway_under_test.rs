@@ -338,6 +338,12 @@ impl TestGatewayBuilder {
 
     /// Writes all files and starts the gateway.
     pub async fn start(self) -> TestGateway {
+        let started = self.try_start().await;
+        started.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Writes all files and starts the gateway, or says why it does not start, as its terminal would.
+    pub async fn try_start(self) -> Result<TestGateway, String> {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let root = folder.path();
         gateway::certs::dev(&root.join("certs"), &CERTIFICATES).unwrap();
@@ -372,8 +378,7 @@ impl TestGatewayBuilder {
         let file = root.join("portcullis.toml");
         std::fs::write(&file, config_text(&self.backend, &log_dir)).unwrap();
         edit(&file, self.config);
-        let config =
-            Config::load(&file).unwrap_or_else(|problems| panic!("{}", rendered(&problems)));
+        let config = Config::load(&file).map_err(|problems| rendered(&problems))?;
         let mut seams = Seams {
             classifier: self.classifier,
             ..Seams::default()
@@ -382,10 +387,10 @@ impl TestGatewayBuilder {
         seams.guard_timeout = self.guard_timeout.unwrap_or(seams.guard_timeout);
         let running = match Gateway::start(config, seams).await {
             Ok(running) => running,
-            Err(gateway::StartError::Files(problems)) => panic!("{}", rendered(&problems)),
-            Err(error) => panic!("the gateway does not start: {error}"),
+            Err(gateway::StartError::Files(problems)) => return Err(rendered(&problems)),
+            Err(error) => return Err(format!("the gateway does not start: {error}")),
         };
-        TestGateway {
+        Ok(TestGateway {
             _faults: Unhang(self.faults),
             running,
             folder,
@@ -393,7 +398,7 @@ impl TestGatewayBuilder {
             log_folder: self.log_folder,
             keys,
             seen: Mutex::default(),
-        }
+        })
     }
 }
 
@@ -484,7 +489,11 @@ backend = "llama"
 }
 
 fn edit(file: &Path, edits: Vec<Edit>) {
-    let mut text = std::fs::read_to_string(file).unwrap();
+    // One that is not there yet is begun.
+    let mut text = match file.exists() {
+        true => std::fs::read_to_string(file).unwrap(),
+        false => String::new(),
+    };
     edits.into_iter().for_each(|edit| edit(&mut text));
     std::fs::write(file, text).unwrap();
 }

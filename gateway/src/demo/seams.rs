@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use backends::{Answer, BoxFuture, Chat, Demo, Embed, Embedded, Upstream, UpstreamError, Usage};
 use gateway::load::{ClassifierWrap, UpstreamWrap};
-use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, WindowSize};
+use guardrails::{Classifier, ClassifierError, DetectorInfo, Features, Measured, WindowSize};
 use tokio::time::Instant;
 
 /// A switch on every classifier: while it is on, they do not return.
@@ -53,6 +53,10 @@ impl Classifier for Hanging {
 
     fn windows(&self) -> WindowSize {
         self.inner.windows()
+    }
+
+    fn measured(&self) -> &[Measured] {
+        self.inner.measured()
     }
 
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError> {

@@ -17,7 +17,7 @@ use audit::{
     RequestId, Reservation, Served,
 };
 use backends::{Embedded, Remarks, Usage};
-use guardrails::{Action, Report};
+use guardrails::{Action, Report, Stage};
 use policy::{Ask, Denied, Permit, Policy};
 use uuid::Uuid;
 
@@ -282,6 +282,14 @@ impl Trail {
     pub fn judged(&mut self, report: &Report, action: Action) {
         self.facts.prompt_checks = entries::checks(report);
         self.facts.action = action;
+        self.measures(Stage::Prompt, report);
+    }
+
+    fn measures(&self, stage: Stage, report: &Report) {
+        let profile = self.facts.policy.as_ref().map(|policy| &policy.profile);
+        if let Some(profile) = profile {
+            self.gw.metrics.judged(&profile.to_string(), stage, report);
+        }
     }
 
     /// Makes the intent durable. After this, and not before, may the request be sent.
@@ -341,6 +349,7 @@ impl Trail {
     pub fn note_checks(&mut self, screened: &Screened) {
         let report = screened.report();
         self.facts.answer_checks = entries::checks(&report);
+        self.measures(Stage::Answer, &report);
         self.facts.upstream = screened.remarks();
         self.facts.vendor_id = screened.vendor_id().map(str::to_owned);
         self.facts.odd_reasons = screened.odd_reasons();

@@ -1,7 +1,8 @@
 //! Classifiers from files: a manifest and an ONNX model.
 //!
 //! ```text
-//! models/fast-guard/manifest.toml   name, version, features, labels, model, sha256, [window] words overlap
+//! models/fast-guard/manifest.toml   name, version, features, labels, model, sha256, [window] words overlap,
+//!                                   [thresholds.LABEL.prompt|document] fpr_1_percent fpr_0_1_percent
 //! models/fast-guard/model.onnx      ids i64 [batch, n], values f32 [batch, n]  ->  scores f32 [batch, labels]
 //! ```
 //!
@@ -9,6 +10,7 @@
 //! small model gains nothing from more. A model that is a table of weights needs no session: it is asked at load whether
 //! the runtime agrees with our sums ([`super::linear`]), and then let go.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +24,8 @@ use super::linear::Linear;
 use super::runtime;
 use crate::engine::sha256;
 use crate::{
-    Classifier, ClassifierError, DetectorInfo, Features, Kind, Problem, RuntimeLibrary, WindowSize,
-    ngrams,
+    Classifier, ClassifierError, DetectorInfo, Features, Kind, Measured, On, Problem,
+    RuntimeLibrary, Score, WindowSize, ngrams,
 };
 
 /// An ONNX model over hashed n-grams.
@@ -31,6 +33,7 @@ struct OnnxClassifier {
     info: DetectorInfo,
     labels: Vec<String>,
     windows: WindowSize,
+    measured: Vec<Measured>,
     how: How,
 }
 
@@ -58,6 +61,24 @@ struct Manifest {
     model: String,
     sha256: String,
     window: ManifestWindow,
+    /// By label, then by kind of text.
+    #[serde(default)]
+    thresholds: BTreeMap<String, ManifestThresholds>,
+}
+
+/// Scores at or above which a text counts, by what 1 % and 0.1 % of honest texts reach.
+#[derive(Deserialize)]
+struct ManifestThresholds {
+    /// What users type.
+    prompt: Option<ManifestRates>,
+    /// Tool results and other documents.
+    document: Option<ManifestRates>,
+}
+
+#[derive(Deserialize)]
+struct ManifestRates {
+    fpr_1_percent: f32,
+    fpr_0_1_percent: f32,
 }
 
 #[derive(Deserialize)]
@@ -206,9 +227,29 @@ const PROBES: [&str; 4] = [
 /// A hundredth of a score's step.
 const AGREES: f32 = 1e-6;
 
+/// What the manifest's thresholds say of honest texts.
+fn measured(thresholds: &BTreeMap<String, ManifestThresholds>) -> Vec<Measured> {
+    let mut measured = Vec::new();
+    for (label, of) in thresholds {
+        let kinds = [(On::Prompt, &of.prompt), (On::ToolResult, &of.document)];
+        let kinds = kinds.into_iter();
+        for (on, rates) in kinds.filter_map(|(on, rates)| Some((on, rates.as_ref()?))) {
+            let points = [(rates.fpr_1_percent, 0.01), (rates.fpr_0_1_percent, 0.001)];
+            measured.extend(points.map(|(threshold, rate)| Measured {
+                label: label.clone(),
+                on,
+                threshold: Score::from_ratio(threshold),
+                false_rate: Score::from_ratio(rate),
+            }));
+        }
+    }
+    measured
+}
+
 impl OnnxClassifier {
     fn new(manifest: Manifest, digest: String, how: How) -> OnnxClassifier {
         OnnxClassifier {
+            measured: measured(&manifest.thresholds),
             info: DetectorInfo {
                 name: manifest.name,
                 version: manifest.version,
@@ -249,6 +290,10 @@ impl Classifier for OnnxClassifier {
 
     fn windows(&self) -> WindowSize {
         self.windows
+    }
+
+    fn measured(&self) -> &[Measured] {
+        &self.measured
     }
 
     fn score(&self, batch: &[Features]) -> Result<Vec<Vec<f32>>, ClassifierError> {

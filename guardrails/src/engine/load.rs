@@ -20,7 +20,7 @@ use crate::{Classifier, DetectorInfo, Kind, Origin, Problem, Severity, Stage};
 pub(super) fn load(settings: Settings) -> Result<Inner, Vec<Problem>> {
     let mut problems = Vec::new();
     let classifiers = classifiers(&settings, &mut problems);
-    let mut vocabulary = vocabulary(&classifiers);
+    let mut vocabulary = vocabulary(&classifiers, settings.redaction_key.is_some());
     let loaded = profile::load(&settings.profiles, &mut vocabulary);
     problems.extend(loaded.problems);
     let (warnings, errors): (Vec<_>, Vec<_>) = problems
@@ -48,6 +48,8 @@ pub(super) fn load(settings: Settings) -> Result<Inner, Vec<Problem>> {
         classifiers,
         plans,
         warnings,
+        redaction_key: settings.redaction_key,
+        written: loaded.profiles,
     })
 }
 
@@ -125,7 +127,7 @@ const QUEUE_MAX_DEFAULT: usize = 256;
 /// The order of detectors: families, patterns, classifiers.
 const PATTERN_DETECTOR: usize = 4;
 
-fn vocabulary(classifiers: &[Arc<dyn Classifier>]) -> Vocabulary {
+fn vocabulary(classifiers: &[Arc<dyn Classifier>], has_key: bool) -> Vocabulary {
     let families = FAMILIES
         .iter()
         .enumerate()
@@ -134,12 +136,14 @@ fn vocabulary(classifiers: &[Arc<dyn Classifier>]) -> Vocabulary {
             version: family.version,
             subject: Subject::Shapes(i),
             labels: family.labels().into_iter().map(str::to_owned).collect(),
+            measured: Vec::new(),
         });
     let pattern = KnownDetector {
         name: PATTERN.to_owned(),
         version: 1,
         subject: Subject::Shapes(PATTERN_DETECTOR),
         labels: Vec::new(),
+        measured: Vec::new(),
     };
     let trained = classifiers
         .iter()
@@ -149,8 +153,10 @@ fn vocabulary(classifiers: &[Arc<dyn Classifier>]) -> Vocabulary {
             version: classifier.info().version,
             subject: Subject::Classifier(i),
             labels: classifier.labels().to_vec(),
+            measured: classifier.measured().to_vec(),
         });
     Vocabulary {
+        has_key,
         detectors: families.chain([pattern]).chain(trained).collect(),
     }
 }

@@ -12,6 +12,7 @@ fn finding(action: Action, at: usize) -> Finding {
         score: Score::MAX,
         threshold: Score::MAX,
         action,
+        written: action,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -224,6 +225,27 @@ impl<'t, 'i> Fields<'t, 'i> {
         }
     }
 
+    /// A day, as TOML writes it.
+    pub(crate) fn day(
+        &mut self,
+        name: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<At<Date>> {
+        let value = self.get(name)?;
+        let day = match value.get_ref() {
+            DeValue::Datetime(at) if at.time.is_none() => at.date.and_then(civil),
+            _ => None,
+        };
+        if day.is_none() {
+            let message = format!("`{name}` is a day, like 2027-06-30, without quotes");
+            problems.report(value.span(), message);
+        }
+        day.map(|day| At {
+            value: day,
+            span: value.span(),
+        })
+    }
+
     pub(crate) fn missing(&self, name: &str, problems: &mut Problems<'_>) {
         problems.report(self.span.clone(), format!("`{name}` is missing"));
     }
@@ -243,6 +265,11 @@ impl<'t, 'i> Fields<'t, 'i> {
             );
         }
     }
+}
+
+fn civil(date: toml::value::Date) -> Option<Date> {
+    let (month, day) = (date.month.try_into().ok()?, date.day.try_into().ok()?);
+    Date::new(date.year.try_into().ok()?, month, day).ok()
 }
 
 fn text(value: &Spanned<DeValue<'_>>) -> Option<At<String>> {

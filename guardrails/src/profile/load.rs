@@ -6,13 +6,16 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::fields::{At, Fields, Problems};
+use super::ladder;
 use super::pattern::{self, PatternList};
-use super::{On, Profile, Rule, Rung, Subject, shadows};
+use super::{MaskAs, On, Profile, Rule, Subject, shadows};
 use crate::shape::Shape;
-use crate::{Action, Problem, ProfileFile, Score, Severity};
+use crate::{Action, Measured, Problem, ProfileFile, Score, Severity};
 
 /// The detectors that rules may name.
 pub(crate) struct Vocabulary {
+    /// Whether there is a key that masks can name values with.
+    pub(crate) has_key: bool,
     pub(crate) detectors: Vec<KnownDetector>,
 }
 
@@ -23,6 +26,8 @@ pub(crate) struct KnownDetector {
     pub(crate) subject: Subject,
     /// Empty for pattern lists, which the files themselves define.
     pub(crate) labels: Vec<String>,
+    /// How often honest texts reach which score.
+    pub(crate) measured: Vec<Measured>,
 }
 
 /// What the files say.
@@ -315,7 +320,8 @@ fn rule(
     let on = kinds(&mut fields, "on", problems);
     let at = fields.number("at", problems);
     let action = choice(&mut fields, "do", &ACTIONS, problems);
-    let rung = choice(&mut fields, "rung", &Rung::ALL, problems);
+    let mask = choice(&mut fields, "mask", &MaskAs::ALL, problems);
+    let ladder = ladder::Written::read(&mut fields, problems);
     if let Some(covers) = fields.text("covers", problems) {
         check_clause(&covers, problems);
     }
@@ -338,8 +344,15 @@ fn rule(
     }
     check_labels(detector, labels.as_ref(), problems);
     let trained = matches!(detector.subject, Subject::Classifier(_));
+    let certain = At {
+        value: Score::MAX,
+        span: span.clone(),
+    };
     let at = match at {
-        Some(at) if trained => threshold(&at, problems)?,
+        Some(at) if trained => At {
+            value: threshold(&at, problems)?,
+            span: at.span,
+        },
         Some(at) => {
             threshold(&at, problems)?;
             let message = format!(
@@ -347,34 +360,69 @@ fn rule(
                 named.value
             );
             problems.warn(at.span, message, "leave it out");
-            Score::MAX
+            certain
         }
         None if trained => {
             problems.report_with(
-                span,
+                span.clone(),
                 "`at` is missing: a classifier needs a threshold",
                 "see the model card",
             );
             return None;
         }
-        None => Score::MAX,
+        None => certain,
     };
     let action = action?;
     if trained && action.value == Action::Redact {
         let message = "a classifier judges whole windows, and cannot say which words to redact";
         problems.report_with(action.span.clone(), message, "use `block` or `flag`");
     }
-    Some(Rule {
-        id: Arc::from(id?.value),
+    if let Some(mask) = &mask {
+        check_mask(mask, action.value, vocabulary, problems);
+    }
+    let (id, on) = (id?, on?);
+    let labels: Option<Vec<String>> =
+        labels.map(|labels| labels.value.into_iter().map(|label| label.value).collect());
+    let is_about = |label: &String| labels.as_ref().is_none_or(|labels| labels.contains(label));
+    let measured = detector.measured.iter();
+    let about = ladder::About {
+        id: &id,
         subject: detector.subject,
-        labels: labels.map(|labels| labels.value.into_iter().map(|label| label.value).collect()),
-        on: on?,
-        at,
         action: action.value,
-        rung: rung.map_or(if trained { Rung::Warn } else { Rung::Enforce }, |rung| {
-            rung.value
-        }),
+        on: &on,
+        at: &at,
+        measured: measured.filter(|known| is_about(&known.label)).collect(),
+    };
+    let ladder = ladder.settle(&about, &span, problems);
+    Some(Rule {
+        id: Arc::from(id.value),
+        subject: detector.subject,
+        labels,
+        on,
+        at: at.value,
+        action: action.value,
+        mask: mask.map(|mask| mask.value).unwrap_or_default(),
+        ladder,
     })
+}
+
+/// How to redact is for rules that do, and naming values takes a key.
+fn check_mask(
+    mask: &At<MaskAs>,
+    action: Action,
+    vocabulary: &Vocabulary,
+    problems: &mut Problems<'_>,
+) {
+    if action != Action::Redact {
+        let message =
+            format!("`mask` says how to redact, and this rule does not: `do = \"{action}\"`");
+        problems.report_with(mask.span.clone(), message, "leave it out");
+    } else if mask.value == MaskAs::Name && !vocabulary.has_key {
+        let message = "there is no key to hash with";
+        let hint = "name a file of 32 random bytes in portcullis.toml, section [guardrails]: \
+                    `redaction_key = \"…\"`";
+        problems.report_with(mask.span.clone(), message, hint);
+    }
 }
 
 const ACTIONS: [(&str, Action); 4] = [
@@ -385,7 +433,7 @@ const ACTIONS: [(&str, Action); 4] = [
 ];
 
 /// A field that is one of some words. `None` if absent or unknown (reported).
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     fields: &mut Fields<'_, '_>,
     name: &'static str,
     known: &[(&'static str, T)],

@@ -56,7 +56,8 @@ pub(super) fn warn(
 /// and of equal ones the first; a classifier's rule has a threshold of its own.
 fn outranks(other: &Rule, rule: &Rule, earlier: bool) -> bool {
     let trained = matches!(rule.subject, Subject::Classifier(_));
-    let (theirs, ours) = (other.effect(), rule.effect());
+    let strictness = |rule: &Rule| (rule.effect(), rule.action);
+    let (theirs, ours) = (strictness(other), strictness(rule));
     let same = theirs == ours && (!trained || other.at == rule.at);
     other.subject == rule.subject
         && theirs >= ours

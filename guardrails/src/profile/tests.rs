@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use super::ladder::Rung;
 use super::*;
 use crate::testing::Keyword;
 use crate::{Engine, ProfileFile, Settings};
@@ -339,7 +340,7 @@ fn a_rule_that_others_always_outrank_is_warned_of() {
         (&ssn.replace("redact", "block"), GOOD, None),
         // The rung counts: what is only observed outranks nothing.
         (
-            &format!("{block}, rung = \"observe\""),
+            &format!("{block}, rung = \"observe\", owner = \"t\", review = 2099-01-01"),
             GOOD,
             Some(never("A-1", "A-2")),
         ),
@@ -355,7 +356,8 @@ fn a_rule_that_others_always_outrank_is_warned_of() {
         }
     }
     let trained = |at: &str, action: &str| {
-        with("pii@1", "fake@1").replace("redact", action) + ", rung = \"enforce\", at = " + at
+        let ladder = "rung = \"enforce\", owner = \"t\", review = 2099-01-01, budget = 1";
+        with("pii@1", "fake@1").replace("redact", action) + &format!(", {ladder}, at = {at}")
     };
     assert_eq!(
         two(&trained("0.9", "block"), &trained("0.5", "flag")),
@@ -368,5 +370,145 @@ fn a_rule_that_others_always_outrank_is_warned_of() {
     assert_eq!(
         two(&trained("0.5", "flag"), &trained("0.5", "flag")).len(),
         1
+    );
+}
+
+/// A classifier's rule that blocks, with these fields besides.
+fn blocks(fields: &str) -> String {
+    with("pii@1", "fake@1").replace("redact", "block") + ", at = 0.7, " + fields
+}
+
+const LADDER: &str = r#"owner = "t", review = 2099-01-01, budget = 0.02"#;
+
+#[test]
+fn a_rule_on_its_way_up_says_who_when_and_how_much() {
+    let alone = |what: &str, no: &str| format!("3:1: {what}, and says no {no} (`owner");
+    let waits = "the rule does not yet do what it says";
+    let observed = format!("{GOOD}, rung = \"observe\"");
+    check(&observed, &alone(waits, "`owner`, no `review`"));
+    check(
+        &format!("{observed}, owner = \"CIO\""),
+        &alone(waits, "`review`"),
+    );
+    check(
+        &blocks("rung = \"warn\""),
+        &alone(waits, "`owner`, no `review`, no `budget`"),
+    );
+    check(
+        &blocks("rung = \"enforce\", owner = \"t\", review = 2099-01-01"),
+        &alone("a classifier blocks by this rule", "`budget`"),
+    );
+    // What only flags does what it says from the first day.
+    let flags = with("pii@1", "fake@1").replace("redact", "flag") + ", at = 0.7";
+    assert_eq!(problems(&rule(&flags)), [""; 0]);
+    assert_eq!(problems(&rule(&blocks(LADDER))), [""; 0]);
+}
+
+#[test]
+fn the_fields_of_the_ladder_are_checked() {
+    let day = |review: &str, column: u32| {
+        let fields = LADDER.replace("2099-01-01", review);
+        let expected = format!("3:{column}: `review` is a day, like 2027-06-30, without quotes");
+        check(&blocks(&fields), &expected);
+    };
+    for review in ["\"2099-01-01\"", "2099-01-01T00:00:00", "00:00:00", "7"] {
+        day(review, 116);
+    }
+    for budget in ["0", "0.00001", "1.1", "-0.5"] {
+        let fields = LADDER.replace("0.02", budget);
+        let expected = "3:137: a budget is a share of honest texts, from 0.0001 to 1";
+        check(&blocks(&fields), expected);
+    }
+    check(
+        &blocks(&LADDER.replace("\"t\"", "\" \"")),
+        "3:102: `owner` is empty",
+    );
+}
+
+#[test]
+fn what_enforces_keeps_to_its_budget() {
+    // Of honest prompts 1 % score 0.35 for `attack`, and 0.1 % score 0.8.
+    let at = |at: &str, budget: &str, rung: &str| {
+        let labels = r#"labels = ["attack"]"#;
+        let ladder = LADDER.replace("0.02", budget);
+        let fields = blocks(&format!("{ladder}, {labels}, rung = \"{rung}\""));
+        problems(&rule(&fields.replace("at = 0.7", &format!("at = {at}"))))
+    };
+    for (threshold, budget) in [
+        ("0.8", "0.001"),
+        ("0.35", "0.01"),
+        ("0.1", "1"),
+        ("0.7", "0.5"),
+    ] {
+        assert_eq!(at(threshold, budget, "enforce"), [""; 0]);
+    }
+    let exceeds = |threshold: &str, budget: &str, expected: &str| {
+        assert_eq!(at(threshold, budget, "enforce"), [expected]);
+        assert_eq!(at(threshold, budget, "warn"), [""; 0]);
+    };
+    exceeds(
+        "0.7",
+        "0.001",
+        "3:89: `budget` is 0.1 %, and by the model's manifest 1 % of honest texts of kind `prompt` score 0.7000 or more \
+         for `attack` (`at = 0.8000` keeps to it; so does `rung = \"warn\"`)",
+    );
+    exceeds(
+        "0.3",
+        "0.01",
+        "3:89: `budget` is 1 %, and by the model's manifest more than was measured of honest texts of kind `prompt` score \
+         0.3000 or more for `attack` (`at = 0.3500` keeps to it; so does `rung = \"warn\"`)",
+    );
+    exceeds(
+        "0.8",
+        "0.0005",
+        "3:89: `budget` is 0.05 %, and by the model's manifest 0.1 % of honest texts of kind `prompt` score 0.8000 or more \
+         for `attack` (no threshold was measured to keep to it: `rung = \"warn\"` does)",
+    );
+    let answers = blocks(&format!("{LADDER}, rung = \"enforce\""));
+    let answers = answers.replace("\"prompt\"", "\"response\", \"prompt\"");
+    assert_eq!(
+        warnings(&rule(&answers)),
+        [
+            "3:149: nobody has measured how often this stops honest texts of kind `response` (the model's manifest has no \
+          threshold for them: observe before it enforces)"
+        ]
+    );
+}
+
+#[test]
+fn a_look_at_a_rule_is_called_for_in_time() {
+    let engine = load(&rule(&blocks(LADDER))).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let said = |year, month, day| {
+        let warnings = engine.warnings_at(jiff::civil::date(year, month, day));
+        let said = warnings.iter().map(ToString::to_string);
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(said(2098, 12, 1), [""; 0]);
+    let expected = |when: &str| {
+        format!(
+            "g.toml:3:116: a look at rule `A-1` by t {when} on 2099-01-01 (decide on its `rung` from what it found, and \
+             set the next day)"
+        )
+    };
+    assert_eq!(said(2098, 12, 2), [expected("is due")]);
+    assert_eq!(said(2099, 1, 1), [expected("is due")]);
+    assert_eq!(said(2099, 1, 2), [expected("was due")]);
+    assert_eq!(said(2120, 1, 2), [expected("was due")]);
+}
+
+#[test]
+fn how_to_redact_is_for_rules_that_do() {
+    let named = format!("{GOOD}, mask = \"keyed-hash\"");
+    check(
+        &named,
+        "3:91: there is no key to hash with (name a file of 32 random bytes",
+    );
+    check(
+        &(with("redact", "block") + ", mask = \"label\""),
+        "3:90: `mask` says how to redact, and this rule does not: `do = \"block\"` (leave it out)",
+    );
+    check(
+        &format!("{GOOD}, mask = \"hash\""),
+        "3:91: unknown value of `mask` `hash`",
     );
 }

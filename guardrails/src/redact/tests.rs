@@ -5,7 +5,7 @@ use super::*;
 fn mask(range: Range<usize>, label: &str) -> Mask {
     Mask {
         range,
-        label: label.into(),
+        text: mask_text(label, None),
         part: Part::New,
         rank: 0,
     }
@@ -68,4 +68,31 @@ proptest! {
         }
         prop_assert_eq!(out, whole);
     }
+}
+
+#[test]
+fn a_value_has_one_name_however_it_is_spelled() {
+    let key = RedactionKey::new(&[7; 32]);
+    let name = |value: &str| key.name("us_ssn", value);
+    let ssn = name("078-05-1120");
+    assert!(ssn.len() == 12 && ssn.bytes().all(|b| b.is_ascii_lowercase()));
+    for same in [
+        "078 05 1120",
+        "078051120",
+        "０７８－05-1120",
+        "078\u{200b}-05-1120",
+    ] {
+        assert_eq!(name(same), ssn, "{same}");
+    }
+    for other in ["078-05-1121", "", "78-05-1120"] {
+        assert_ne!(name(other), ssn, "{other}");
+    }
+    assert_eq!(name("Jane.Roe@example.com"), name("jane.roe@EXAMPLE.com"));
+    assert_ne!(name("jane.roe@example.com"), name("janeroe@example.com"));
+    assert_ne!(key.name("us_itin", "078-05-1120"), ssn);
+    let another = RedactionKey::new(&[8; 32]);
+    assert_ne!(another.name("us_ssn", "078-05-1120"), ssn);
+    // Computed by Python's `hmac`: 1569e49c7564.
+    assert_eq!(ssn, "chjmsgmqkhjg");
+    assert!(is_mask(&mask_text("us_ssn", Some(&ssn))));
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::testing::{TRIGGERS, ask, engine, escaped, far, rule};
+use crate::testing::{TRIGGERS, ask, engine, escaped, far, named, rule};
 use crate::{Channel, Engine, Field, LabelScore};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -437,6 +437,36 @@ fn words() -> impl Strategy<Value = String> {
         1 => proptest::sample::select(TRIGGERS.to_vec()).prop_map(str::to_owned),
     ];
     proptest::collection::vec(word, 1..40).prop_map(|words| words.join(" "))
+}
+
+#[tokio::test]
+async fn equal_values_have_equal_masks_in_every_kind_of_text() {
+    let engine = engine(&named("A-1", "pii@1"));
+    let mask = "[REDACTED:us_ssn:chjmsgmqkhjg]";
+    for (origin, text, expected) in [
+        (
+            Origin::User,
+            "078-05-1120 is 078 05 1120, not 219-09-9999",
+            format!("{mask} is {mask}, not "),
+        ),
+        (
+            Origin::ToolArguments,
+            r#"{"a":"\u0030\u0037\u0038-05-1120"}"#,
+            format!(r#"{{"a":"{mask}"}}"#),
+        ),
+        (
+            Origin::ToolArguments,
+            r#"{"ssn 078-05-1120": 1}"#,
+            format!(r#"{{"ssn {mask}": 1}}"#),
+        ),
+    ] {
+        let screening = ask(&engine, "p", origin, text).await;
+        let rewritten = screening.rewritten[0].as_deref().expect("redacted");
+        assert!(rewritten.starts_with(&expected), "{rewritten}");
+        // Nothing is left in it to be found, its masks included.
+        let again = ask(&engine, "p", origin, rewritten).await;
+        assert_eq!((again.action, &again.rewritten[0]), (Action::Allow, &None));
+    }
 }
 
 proptest! {

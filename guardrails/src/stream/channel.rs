@@ -339,7 +339,9 @@ impl Release {
             .scan(&inner.scanners, plan, step.place, step.last, &mut found);
         self.scanned = step.place.original;
         let mut judgement = Judgement::default();
-        judge::hits(inner, plan, &mut found, place, &mut judgement);
+        let growing = &self.growing;
+        let original = |range| growing.original(range);
+        judge::hits(inner, plan, &mut found, original, place, &mut judgement);
         let stop = judgement.blocking().or_else(|| step.blocking()).cloned();
         if stop.is_some() {
             return Stepped {

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::*;
 use crate::scan::tests::hostile;
-use crate::testing::{Keyword, TRIGGERS, engine, far, load_with, rule, samples};
+use crate::testing::{Keyword, TRIGGERS, engine, far, load_with, named, rule, samples};
 use crate::{Classifier, ClassifierError, DetectorInfo, Engine, Features, Finding, Origin, Span};
 
 const CONTENT: Channel = Channel {
@@ -34,6 +34,16 @@ static MASKS: LazyLock<Engine> = LazyLock::new(|| {
         .map(|(detector, action)| rule(detector.trim_end_matches("@1"), detector, action))
         .collect();
     engine(&rules)
+});
+
+/// As [`MASKS`], with masks that name values.
+static NAMES: LazyLock<Engine> = LazyLock::new(|| {
+    let families = ["secret", "pii", "unicode"];
+    engine(
+        &families
+            .map(|family| named(family, &format!("{family}@1")))
+            .concat(),
+    )
 });
 
 /// As [`MASKS`], with patterns that are masked too, one of them without an end of its own.
@@ -703,7 +713,7 @@ proptest! {
 
     #[test]
     fn chunks_change_neither_the_bytes_nor_the_verdict(text in text(), cuts in proptest::collection::vec(0usize..600, 0..10)) {
-        for engine in [&*MASKS, &*PATTERNS, &*BLOCKS] {
+        for engine in [&*MASKS, &*NAMES, &*PATTERNS, &*BLOCKS] {
             let whole = RUNTIME.block_on(stream(engine, CONTENT, &[&text]));
             let pieces = RUNTIME.block_on(stream(engine, CONTENT, &chunked(&text, &cuts)));
             prop_assert_eq!(&pieces, &whole);
@@ -714,7 +724,7 @@ proptest! {
 
     #[test]
     fn a_stream_that_is_only_masked_gives_what_the_whole_text_gives(text in text(), cuts in proptest::collection::vec(0usize..600, 0..10)) {
-        for engine in [&*MASKS, &*PATTERNS] {
+        for engine in [&*MASKS, &*NAMES, &*PATTERNS] {
             let span = Span { origin: Origin::Answer, path: CONTENT.to_string(), text: &text };
             let whole = RUNTIME.block_on(engine.screen("p", Stage::Answer, &[span], far())).expect("a verdict");
             let expected = whole.rewritten[0].as_deref().unwrap_or(&text);
@@ -737,7 +747,7 @@ fn where_a_reading_begins_changes_nothing() {
     let key = "ask-ant-api03-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9jK2mN5pQ8sT1vW4yZ";
     let address = r"\u000aghp_aB3dE6gH9jK2mN5a 078-05-1120sk-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9jK2mNjane.roe@example.com\u0030\u0037\u0038-05-1120";
     for text in [format!("{key}éMDc4LTA1LTExMjA="), address.to_owned()] {
-        for engine in [&*MASKS, &*PATTERNS, &*BLOCKS] {
+        for engine in [&*MASKS, &*NAMES, &*PATTERNS, &*BLOCKS] {
             let whole = RUNTIME.block_on(stream(engine, CONTENT, &[&text]));
             let characters = RUNTIME.block_on(stream(engine, CONTENT, &characters(&text)));
             assert_eq!(characters, whole);

@@ -955,7 +955,7 @@ pub(super) const CASES: &[Case] = &[
         |log| {
             log.resign(|leaves| {
             let intent = position(leaves, 0, "req.intent");
-            let hit = "\"hits\":[{\"path\":\"messages[0].content\",\"label\":\"pii\",\"score\":10001,\"threshold\":5000,\"action\":\"allow\",\"n\":1}]";
+            let hit = "\"hits\":[{\"path\":\"messages[0].content\",\"label\":\"pii\",\"rule\":\"CS-10\",\"score\":10001,\"threshold\":5000,\"action\":\"allow\",\"n\":1}]";
             replace(&mut leaves[intent], "\"action\":\"allow\"}]", &format!("\"action\":\"allow\",{hit}}}]"));
         });
         },

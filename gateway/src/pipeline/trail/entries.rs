@@ -62,8 +62,7 @@ fn policy_ref(digest: &str, rule: &RuleRef) -> Option<PolicyRef> {
     })
 }
 
-/// The checks that ran, and only those.
-/// What ran, as entries list it: detectors that read the same in one pass, and found nothing, together.
+/// What ran, and only that, as entries list it: detectors that read the same in one pass, and found nothing, together.
 pub(super) fn checks(report: &Report) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for check in report.checks.iter().filter_map(check) {
@@ -95,10 +94,7 @@ fn check(check: &guardrails::Check) -> Option<Check> {
     let mut more = check.truncated_findings;
     for finding in check.findings.iter().filter(|f| f.score >= f.threshold) {
         match hit(finding) {
-            Some(new) => match hits
-                .iter_mut()
-                .find(|h| (&h.path, &h.label, h.action) == (&new.path, &new.label, new.action))
-            {
+            Some(new) => match hits.iter_mut().find(|known| are_same(known, &new)) {
                 Some(same) => same.n += 1,
                 None => hits.push(new),
             },
@@ -152,11 +148,19 @@ fn hit(finding: &Finding) -> Option<Hit> {
     Some(Hit {
         path: FieldPath::new(&finding.path)?,
         label: Name::new(&finding.label)?,
+        rule: Name::new(&finding.rule)?,
         score: finding.score.ten_thousandths(),
         threshold: finding.threshold.ten_thousandths(),
         action: action(finding.action),
+        would: (finding.written > finding.action).then(|| action(finding.written)),
         n: 1,
     })
+}
+
+/// Whether two hits differ in how often alone.
+fn are_same(one: &Hit, other: &Hit) -> bool {
+    (&one.path, &one.label, &one.rule, one.action)
+        == (&other.path, &other.label, &other.rule, other.action)
 }
 
 fn action(action: guardrails::Action) -> audit::Action {
