@@ -232,6 +232,9 @@ pub struct Check {
     pub detectors: Vec<Name>,
     /// Which text they read.
     pub stage: Stage,
+    /// Whether the caller asked that what rules flag or redact be blocked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub strict: bool,
     /// The fields they read, and how many of each.
     pub fields: Vec<(FieldPattern, u32)>,
     /// Bytes read.
@@ -294,8 +297,9 @@ pub struct Hit {
     pub path: FieldPath,
     /// The detector's label: `us_ssn`, `prompt_attack`.
     pub label: Name,
-    /// The rule of the profile that decided, by its id.
-    pub rule: Name,
+    /// The rule of the profile that decided, by its id; the first logs do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Name>,
     /// Score times 10,000, 0..=10,000.
     pub score: u16,
     /// Threshold times 10,000, 0..=10,000.

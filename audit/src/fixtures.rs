@@ -66,7 +66,7 @@ pub(crate) fn check(hits: usize) -> Check {
     let hit = Hit {
         path: FieldPath::new("messages[3].content[0].text").expect("a path"),
         label: name("us_ssn"),
-        rule: name("CS-10"),
+        rule: Some(name("CS-10")),
         score: 9_900,
         threshold: 5_000,
         action: Action::Redact,
@@ -76,6 +76,7 @@ pub(crate) fn check(hits: usize) -> Check {
     Check {
         detectors: vec![name("pii@1")],
         stage: Stage::Prompt,
+        strict: false,
         fields: vec![(
             FieldPattern::new("messages[].content").expect("a pattern"),
             3,

@@ -398,11 +398,11 @@ WHO = fields("principal tenant credential on_behalf_of?", principal=NAME, tenant
 POLICY = fields("digest rule file line profile purpose? authority? nearest?", digest=DIGEST, rule=NAME,
                 file=NAME, line=U32, profile=NAME, purpose=NAME, authority=NAME, nearest=flag(True))
 SCORE = number(16, 0, 10000)
-HIT = fields("path label rule score threshold action would? n", path=PATH, label=NAME, rule=NAME,
+HIT = fields("path label rule? score threshold action would? n", path=PATH, label=NAME, rule=NAME,
              score=SCORE, threshold=SCORE, action=ACTION, would=ACTION, n=U32)
 CHECKS = listed(fields(
-    "detectors stage fields bytes us verdict action hits? more? scores?", detectors=listed(NAME, 1, 16),
-    stage=word("prompt", "answer"), fields=listed(pair(PATTERN, U32)),
+    "detectors stage strict? fields bytes us verdict action hits? more? scores?",
+    detectors=listed(NAME, 1, 16), stage=word("prompt", "answer"), strict=flag(True), fields=listed(pair(PATTERN, U32)),
     bytes=U64, us=U64, verdict=word("pass", "flag", "block"), action=ACTION,
     hits=listed(HIT, 1, 16), more=number(32, 1),
     scores=listed(items(NAME, NAME, SCORE, SCORE), 1, 16)))

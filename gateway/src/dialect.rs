@@ -36,6 +36,9 @@ pub trait AnswerWriter: Send + Sync {
     /// The events of these pieces in a stream.
     fn pieces(&mut self, pieces: &[Piece]) -> Bytes;
 
+    /// What the guardrails said is to be told at the end, too.
+    fn tells(&mut self, _: Moderated) {}
+
     /// What tells the token usage at the end of a stream; empty if that was not asked for.
     fn usage(&mut self, usage: Option<Usage>) -> Bytes;
 
@@ -54,6 +57,15 @@ pub trait AnswerWriter: Send + Sync {
 
     /// The whole answer in one object.
     fn whole(&self, pieces: &[Piece], usage: Option<Usage>) -> Bytes;
+}
+
+/// What the guardrails said of a prompt and its answer: OpenAI's *moderation result* objects.
+#[derive(Debug, Clone)]
+pub struct Moderated {
+    /// Of the prompt.
+    pub prompt: Value,
+    /// Of the answer.
+    pub answer: Value,
 }
 
 impl Dialect {

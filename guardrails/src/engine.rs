@@ -118,8 +118,52 @@ pub(crate) struct Inner {
     written: Vec<Profile>,
 }
 
-/// A profile's plans, by stage and origin.
-struct ProfilePlans(Vec<((Stage, Origin), Plan)>);
+/// A profile's plans.
+struct ProfilePlans {
+    /// As its rules say.
+    written: Plans,
+    /// With a block where they flag or redact.
+    strict: Plans,
+}
+
+/// By stage and origin.
+type Plans = Vec<((Stage, Origin), Plan)>;
+
+/// A profile, and whether whatever it flags is blocked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chosen {
+    number: usize,
+    pub(crate) strict: bool,
+}
+
+/// Under which profile texts are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Under<'p> {
+    profile: &'p str,
+    strict: bool,
+}
+
+impl<'p> Under<'p> {
+    /// As the profile's rules say.
+    pub fn profile(profile: &'p str) -> Under<'p> {
+        Under {
+            profile,
+            strict: false,
+        }
+    }
+
+    /// The same, with a block wherever a rule flags or redacts, if so asked. Nothing makes a rule milder.
+    #[must_use]
+    pub fn blocking_what_it_flags(self, strict: bool) -> Under<'p> {
+        Under { strict, ..self }
+    }
+}
+
+impl<'p> From<&'p str> for Under<'p> {
+    fn from(profile: &'p str) -> Under<'p> {
+        Under::profile(profile)
+    }
+}
 
 impl Engine {
     /// Loads profiles and the detectors that they name.
@@ -199,12 +243,12 @@ impl Engine {
     /// Whenever no verdict can be reached in time, with what had run until then; never "allowed".
     pub async fn screen(
         &self,
-        profile: &str,
+        under: impl Into<Under<'_>>,
         stage: Stage,
         spans: &[Span<'_>],
         deadline: Instant,
     ) -> Result<Screening, Unjudged> {
-        let profile = self.profile(profile).map_err(|why| Unjudged {
+        let profile = self.profile(under.into()).map_err(|why| Unjudged {
             why,
             report: Report::default(),
         })?;
@@ -215,17 +259,17 @@ impl Engine {
     ///
     /// # Errors
     /// [`Undecided::UnknownProfile`].
-    pub fn stream(&self, profile: &str) -> Result<AnswerScreen, Undecided> {
-        let profile = self.profile(profile)?;
+    pub fn stream<'p>(&self, under: impl Into<Under<'p>>) -> Result<AnswerScreen, Undecided> {
+        let profile = self.profile(under.into())?;
         Ok(AnswerScreen::new(Arc::clone(&self.inner), profile))
     }
 
-    fn profile(&self, name: &str) -> Result<usize, Undecided> {
-        self.inner
-            .profiles
-            .get(name)
-            .copied()
-            .ok_or(Undecided::UnknownProfile)
+    fn profile(&self, under: Under<'_>) -> Result<Chosen, Undecided> {
+        let number = self.inner.profiles.get(under.profile).copied();
+        Ok(Chosen {
+            number: number.ok_or(Undecided::UnknownProfile)?,
+            strict: under.strict,
+        })
     }
 }
 
@@ -233,12 +277,17 @@ impl Inner {
     /// What a profile looks for in texts of a stage and origin.
     pub(crate) fn plan(
         &self,
-        profile: usize,
+        profile: Chosen,
         stage: Stage,
         origin: Origin,
     ) -> Result<&Plan, Undecided> {
-        let plans = self.plans.get(profile).ok_or(Undecided::UnknownProfile)?;
-        let mut of = plans.0.iter().filter(|(key, _)| *key == (stage, origin));
+        let plans = self.plans.get(profile.number);
+        let plans = plans.ok_or(Undecided::UnknownProfile)?;
+        let plans = match profile.strict {
+            true => &plans.strict,
+            false => &plans.written,
+        };
+        let mut of = plans.iter().filter(|(key, _)| *key == (stage, origin));
         of.next()
             .map(|(_, plan)| plan)
             .ok_or(Undecided::UnknownProfile)

@@ -58,7 +58,7 @@ mod testing;
 pub use canon::canonical;
 pub use classifier::{Classifier, ClassifierError, Measured, WindowSize};
 pub use detector::{DetectorInfo, Kind};
-pub use engine::{Engine, Marking, ProfileFile, RuleInfo, RuntimeLibrary, Settings, Wrap};
+pub use engine::{Engine, Marking, ProfileFile, RuleInfo, RuntimeLibrary, Settings, Under, Wrap};
 pub use ngrams::Features;
 pub use problem::{Problem, Severity};
 pub use profile::On;

@@ -90,15 +90,25 @@ pub(crate) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The plan for texts of a stage and origin.
-    pub(crate) fn plan(&self, rules: &[Rule], stage: Stage, origin: Origin) -> Plan {
+    /// The plan for texts of a stage and origin; `strict` blocks where a rule flags or redacts.
+    pub(crate) fn plan(&self, rules: &[Rule], stage: Stage, origin: Origin, strict: bool) -> Plan {
         let rules: Vec<&Rule> = rules
             .iter()
             .filter(|rule| rule.selects(stage, origin))
             .collect();
         let scanners = self.scanners;
-        let canonical = side(&scanners.canonical, &scanners.canonical_detector, &rules);
-        let original = side(&scanners.original, &scanners.original_detector, &rules);
+        let canonical = side(
+            &scanners.canonical,
+            &scanners.canonical_detector,
+            &rules,
+            strict,
+        );
+        let original = side(
+            &scanners.original,
+            &scanners.original_detector,
+            &rules,
+            strict,
+        );
         let mut detectors: Vec<usize> = rules
             .iter()
             .filter_map(|rule| rule.subject.deterministic())
@@ -109,11 +119,11 @@ impl Planner<'_> {
             detectors,
             canonical,
             original,
-            classifiers: self.classifier_plans(&rules),
+            classifiers: self.classifier_plans(&rules, strict),
         }
     }
 
-    fn classifier_plans(&self, rules: &[&Rule]) -> Vec<ClassifierPlan> {
+    fn classifier_plans(&self, rules: &[&Rule], strict: bool) -> Vec<ClassifierPlan> {
         let plans = self
             .classifiers
             .iter()
@@ -129,7 +139,7 @@ impl Planner<'_> {
                         .filter(|(_, label)| rule.wants(label));
                     chosen.map(|(label, _)| AskedLabel {
                         label,
-                        verdict: verdict(rule),
+                        verdict: verdict(rule, strict),
                     })
                 });
                 ClassifierPlan {
@@ -142,7 +152,7 @@ impl Planner<'_> {
     }
 }
 
-fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule]) -> Side {
+fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule], strict: bool) -> Side {
     let verdicts: Vec<Option<Verdict>> = scanner
         .shapes()
         .iter()
@@ -152,12 +162,12 @@ fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule]) -> Side {
                 rule.subject == Subject::Shapes(*detector) && rule.wants(&shape.label)
             });
             // Of equally strict rules the first one written is named.
-            about.map(|rule| verdict(rule)).reduce(|first, next| {
-                match next.strictness() > first.strictness() {
+            about
+                .map(|rule| verdict(rule, strict))
+                .reduce(|first, next| match next.strictness() > first.strictness() {
                     true => next,
                     false => first,
-                }
-            })
+                })
         })
         .collect();
     let holds = |verdict: &Option<Verdict>| {
@@ -172,11 +182,16 @@ fn side(scanner: &Scanner, detector_of: &[usize], rules: &[&Rule]) -> Side {
     }
 }
 
-fn verdict(rule: &Rule) -> Verdict {
+fn verdict(rule: &Rule, strict: bool) -> Verdict {
+    let effect = rule.effect();
+    let action = match strict && effect >= Action::Flag {
+        true => Action::Block,
+        false => effect,
+    };
     Verdict {
         rule: Arc::clone(&rule.id),
         threshold: rule.at,
-        action: rule.effect(),
+        action,
         written: rule.action,
         named: rule.mask == MaskAs::Name,
     }

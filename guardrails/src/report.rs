@@ -121,6 +121,8 @@ pub struct Check {
     pub digest: String,
     /// Which way the text was going.
     pub stage: Stage,
+    /// Whether what rules flag or redact was blocked.
+    pub strict: bool,
     /// How many spans (or channels) it read.
     pub spans: u32,
     /// Their paths with every index left open (`messages[].content`), in order of first reading, and how many spans of
@@ -171,8 +173,8 @@ impl Report {
     pub fn add(&mut self, other: &Report) {
         for check in &other.checks {
             let same = |known: &&mut Check| {
-                (&known.detector, known.version, known.stage)
-                    == (&check.detector, check.version, check.stage)
+                (&known.detector, known.version, known.stage, known.strict)
+                    == (&check.detector, check.version, check.stage, check.strict)
             };
             match self.checks.iter_mut().find(same) {
                 Some(known) => known.add(check),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::arguments;
 use crate::canon::{Canon, Reading, canonical};
 use crate::classifier::Passage;
-use crate::engine::Inner;
+use crate::engine::{Chosen, Inner};
 use crate::escapes::LAYERS_MAX;
 use crate::growing;
 use crate::judge::{self, Judgement, Where};
@@ -26,12 +26,12 @@ mod tests;
 /// Judges all spans: deterministic detectors first, and classifiers only if those block nothing.
 pub(crate) async fn screen(
     inner: &Inner,
-    profile: usize,
+    profile: Chosen,
     stage: Stage,
     spans: &[Span<'_>],
     deadline: Instant,
 ) -> Result<Screening, Unjudged> {
-    let mut tally = Tally::new(stage);
+    let mut tally = Tally::new(stage, profile.strict);
     let judged = judge_all(inner, profile, stage, spans, deadline, &mut tally).await;
     let report = tally.into_report();
     match judged {
@@ -47,7 +47,7 @@ pub(crate) async fn screen(
 /// The strictest action, and the new texts; what ran goes into the tally, also if there is no verdict.
 async fn judge_all(
     inner: &Inner,
-    profile: usize,
+    profile: Chosen,
     stage: Stage,
     spans: &[Span<'_>],
     deadline: Instant,
@@ -126,7 +126,7 @@ pub(crate) fn redacted(text: &str, judgement: &Judgement) -> Option<String> {
 /// Scores every span that a rule wants scored.
 async fn classifiers(
     inner: &Inner,
-    profile: usize,
+    profile: Chosen,
     stage: Stage,
     spans: &[Span<'_>],
     deadline: Instant,

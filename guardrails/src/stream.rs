@@ -37,7 +37,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::arguments;
-use crate::engine::Inner;
+use crate::engine::{Chosen, Inner};
 use crate::judge::Where;
 use crate::screen;
 use crate::tally::Tally;
@@ -58,7 +58,7 @@ mod tests;
 /// The judgement of one answer: all its choices and fields, each as it grows.
 pub struct AnswerScreen {
     inner: Arc<Inner>,
-    profile: usize,
+    profile: Chosen,
     channels: HashMap<Channel, State>,
     tally: Tally,
     /// Set while a call is under way too, so that a dropped call stops the stream.
@@ -74,12 +74,12 @@ enum State {
 }
 
 impl AnswerScreen {
-    pub(crate) fn new(inner: Arc<Inner>, profile: usize) -> AnswerScreen {
+    pub(crate) fn new(inner: Arc<Inner>, profile: Chosen) -> AnswerScreen {
         AnswerScreen {
             inner,
             profile,
             channels: HashMap::new(),
-            tally: Tally::new(Stage::Answer),
+            tally: Tally::new(Stage::Answer, profile.strict),
             stopped: None,
         }
     }

@@ -8,15 +8,17 @@ use crate::{Check, DetectorInfo, Finding, LabelScore, Report, Score, Stage};
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
     stage: Stage,
+    strict: bool,
     /// The detector of each check.
     detectors: Vec<usize>,
     report: Report,
 }
 
 impl Tally {
-    pub(crate) fn new(stage: Stage) -> Tally {
+    pub(crate) fn new(stage: Stage, strict: bool) -> Tally {
         Tally {
             stage,
+            strict,
             detectors: Vec::new(),
             report: Report::default(),
         }
@@ -99,6 +101,7 @@ impl Tally {
                 version: info.version,
                 digest: info.digest.clone(),
                 stage: self.stage,
+                strict: self.strict,
                 spans: 0,
                 fields: Vec::new(),
                 other_fields: 0,

@@ -29,6 +29,7 @@ mod guard_fails;
 mod kept;
 mod ladder;
 mod messages;
+mod moderation_object;
 mod moderations;
 mod overload;
 mod proofs;

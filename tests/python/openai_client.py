@@ -194,6 +194,40 @@ def moderations(client):
     assert flagged.category_applied_input_types.violence == [], answer
 
 
+MODERATED = {"model": "omni-moderation-latest", "policy": {"input": {"mode": "score"}, "output": {"mode": "score"}}}
+
+
+def moderated(client):
+    asked = user(f"My number is {SSN}.")
+    answer = client.chat.completions.create(model=GENERAL, messages=asked, moderation=MODERATED)
+    for side, flagged in [(answer.moderation.input, True), (answer.moderation.output, False)]:
+        assert side.type == "moderation_results", side
+        (result,) = side.results
+        assert (result.flagged, result.categories["pii"]) == (flagged, flagged), result
+        assert result.category_applied_input_types["pii"] == ["text"], result
+    answer = client.responses.create(model=GENERAL, input=f"My number is {SSN}.", store=False, moderation=MODERATED)
+    both = answer.moderation
+    assert (both.input.type, both.input.flagged, both.output.flagged) == ("moderation_result", True, False), both
+
+
+def moderated_stream(client):
+    asked = user(f"My number is {SSN}.")
+    options = {"include_usage": True}
+    stream = client.chat.completions.create(
+        model=GENERAL, messages=asked, stream=True, stream_options=options, moderation=MODERATED
+    )
+    told = [chunk for chunk in stream if chunk.moderation]
+    assert len(told) == 1 and not told[0].choices, told
+    assert told[0].moderation.input.results[0].categories["pii/us_ssn"] is True, told
+
+
+def moderated_strictly(client):
+    strict = {"model": "m", "policy": {"input": {"mode": "block"}}}
+    asked = user(f"My number is {SSN}.")
+    error = raised(openai.BadRequestError, client, messages=asked, moderation=strict)
+    assert error.code == "content_filter", error.body
+
+
 def denied(client):
     error = raised(openai.PermissionDeniedError, client, model=LARGE, messages=user("Hello"))
     assert (error.status_code, error.code, error.type) == (403, "access_denied", "permission_error")
@@ -312,6 +346,9 @@ CASES = [
     embeddings,
     embeddings_blocked,
     moderations,
+    moderated,
+    moderated_stream,
+    moderated_strictly,
     denied,
     denied_streamed,
     unknown_model,

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use backends::{TextField, Usage};
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{DONE, Envelope, Tokens, write_event, write_json};
-use crate::dialect::AnswerWriter;
+use crate::dialect::{AnswerWriter, Moderated};
 use crate::pipeline::release::{Piece, Reason};
 
 /// Writes one answer.
@@ -18,6 +19,8 @@ pub struct ChatWriter {
     envelope: Envelope,
     usage_wanted: bool,
     begun: Vec<u32>,
+    /// For the end, if it was asked for.
+    moderation: Option<Value>,
 }
 
 impl ChatWriter {
@@ -27,6 +30,7 @@ impl ChatWriter {
             envelope,
             usage_wanted,
             begun: Vec::new(),
+            moderation: None,
         }
     }
 
@@ -48,8 +52,26 @@ impl ChatWriter {
             model,
             choices,
             usage: self.usage_wanted.then_some(usage),
+            moderation: None,
         };
         write_event(out, &chunk);
+    }
+
+    /// A chunk of its own, with no choice in it.
+    fn write_moderation(&self, out: &mut Vec<u8>) {
+        let Envelope { id, created, model } = &self.envelope;
+        if self.moderation.is_some() {
+            let chunk = Chunk {
+                id,
+                object: "chat.completion.chunk",
+                created: *created,
+                model,
+                choices: &[],
+                usage: self.usage_wanted.then_some(None),
+                moderation: self.moderation.as_ref(),
+            };
+            write_event(out, &chunk);
+        }
     }
 }
 
@@ -87,8 +109,18 @@ impl AnswerWriter for ChatWriter {
         out.into()
     }
 
+    fn tells(&mut self, moderated: Moderated) {
+        let results = |result: Value| {
+            let model = result.get("model").cloned();
+            json!({ "type": "moderation_results", "model": model, "results": [result] })
+        };
+        let Moderated { prompt, answer } = moderated;
+        self.moderation = Some(json!({ "input": results(prompt), "output": results(answer) }));
+    }
+
     fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
+        self.write_moderation(&mut out);
         if let (true, Some(tokens)) = (self.usage_wanted, Tokens::told(usage)) {
             self.write(&mut out, &[], Some(tokens));
         }
@@ -121,6 +153,7 @@ impl AnswerWriter for ChatWriter {
             model,
             choices: choices.collect(),
             usage: Tokens::told(usage).unwrap_or_default(),
+            moderation: self.moderation.as_ref(),
         };
         let mut out = Vec::new();
         write_json(&mut out, &answer);
@@ -138,6 +171,8 @@ struct Chunk<'a> {
     /// Not there, `null`, or the counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Option<Tokens>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<&'a Value>,
 }
 
 #[derive(Serialize)]
@@ -218,6 +253,8 @@ struct Completion<'a> {
     choices: Vec<Choice<'a>>,
     /// Always there: clients take it for granted.
     usage: Tokens,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<&'a Value>,
 }
 
 #[derive(Serialize)]

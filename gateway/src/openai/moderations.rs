@@ -10,10 +10,22 @@ use std::collections::BTreeMap;
 use guardrails::{Action, Report};
 use serde_json::{Map, Value, json};
 
+use crate::pipeline::ingest::moderations::MODERATION;
+
 /// The whole answer.
 pub fn moderation(id: &str, model: &str, results: &[Report]) -> Value {
     let results: Vec<Value> = results.iter().map(result).collect();
     json!({ "id": id, "model": model, "results": results })
+}
+
+/// What was said about a prompt or an answer, for whoever asked for it along with the answer.
+pub fn verdict(report: &Report) -> Value {
+    let mut verdict = result(report);
+    if let Value::Object(members) = &mut verdict {
+        members.insert("type".to_owned(), "moderation_result".into());
+        members.insert("model".to_owned(), MODERATION.into());
+    }
+    verdict
 }
 
 /// What was said about one text.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Envelope, Tokens, write_named_event};
-use crate::dialect::AnswerWriter;
+use crate::dialect::{AnswerWriter, Moderated};
 use crate::pipeline::release::{Piece, Reason};
 use crate::reply::Described;
 
@@ -24,6 +24,8 @@ pub struct ResponseWriter {
     /// Those that are complete.
     output: Vec<Value>,
     reason: Option<Reason>,
+    /// What the guardrails said, if it was asked for.
+    moderated: Option<Moderated>,
 }
 
 /// An item of texts: a message, or a train of thought.
@@ -49,6 +51,7 @@ impl ResponseWriter {
             open: None,
             output: Vec::new(),
             reason: None,
+            moderated: None,
         }
     }
 
@@ -67,7 +70,7 @@ impl ResponseWriter {
                 "total_tokens": tokens.total_tokens,
             })
         });
-        json!({
+        let response = json!({
             "id": self.envelope.id,
             "object": "response",
             "created_at": self.envelope.created,
@@ -86,7 +89,14 @@ impl ResponseWriter {
             "temperature": null,
             "top_p": null,
             "usage": usage,
-        })
+        });
+        match &self.moderated {
+            Some(Moderated { prompt, answer }) => {
+                let moderation = json!({ "input": prompt, "output": answer });
+                with(response, [("moderation", moderation)])
+            }
+            None => response,
+        }
     }
 
     /// How the answer ended.
@@ -279,6 +289,10 @@ impl AnswerWriter for ResponseWriter {
         out.into()
     }
 
+    fn tells(&mut self, moderated: Moderated) {
+        self.moderated = Some(moderated);
+    }
+
     fn usage(&mut self, usage: Option<Usage>) -> Bytes {
         let mut out = Vec::new();
         self.begin(&mut out);
@@ -312,6 +326,7 @@ impl AnswerWriter for ResponseWriter {
     fn whole(&self, pieces: &[Piece], usage: Option<Usage>) -> Bytes {
         let mut events = Vec::new();
         let mut writer = ResponseWriter::new(self.envelope.clone());
+        writer.moderated.clone_from(&self.moderated);
         pieces
             .iter()
             .for_each(|piece| writer.take(&mut events, piece));

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use crate::Gateway;
 use crate::body::Part;
 use crate::deadline::Deadline;
-use crate::dialect::{AnswerWriter, Dialect};
-use crate::openai::Envelope;
+use crate::dialect::{AnswerWriter, Dialect, Moderated};
+use crate::openai::{Envelope, moderations};
 use crate::pipeline::release::{Ending, How, Piece, Screened, Step};
 use crate::pipeline::trail::Trail;
 use crate::refusal::Refusal;
@@ -45,7 +45,7 @@ pub async fn whole(
         return gone(screened, trail).await;
     };
     // Whoever left while the outcome became durable is told nothing, and it is recorded all the same.
-    let _ = client.send(ended(screened, pieces, ending, &*writer, trail).await);
+    let _ = client.send(ended(screened, pieces, ending, writer, trail).await);
 }
 
 /// An answer that is made already, its outcome durable. Runs as a tracked task.
@@ -71,10 +71,13 @@ async fn ended(
     screened: Screened,
     mut pieces: Vec<Piece>,
     ending: Ending,
-    writer: &dyn AnswerWriter,
+    mut writer: Box<dyn AnswerWriter>,
     mut trail: Trail,
 ) -> Result<Bytes, Refusal> {
     trail.note_answer(&screened, &ending);
+    if let Some(moderated) = moderated(&screened, &trail) {
+        writer.tells(moderated);
+    }
     drop(screened);
     let Ending {
         mut tail,
@@ -170,6 +173,9 @@ impl Delivery {
     /// Records the outcome, then sends what was held for it.
     async fn end(mut self, gw: &Gateway, ending: Ending) {
         self.trail.note_answer(&self.screened, &ending);
+        if let Some(moderated) = moderated(&self.screened, &self.trail) {
+            self.writer.tells(moderated);
+        }
         let Ending {
             mut tail,
             usage,
@@ -201,6 +207,15 @@ impl Delivery {
             .limit(finish(&self.client, tail))
             .await;
     }
+}
+
+/// What the guardrails said, if the caller wants to know.
+fn moderated(screened: &Screened, trail: &Trail) -> Option<Moderated> {
+    trail.wanted().moderation?;
+    Some(Moderated {
+        prompt: moderations::verdict(screened.asked().clearance.report()),
+        answer: moderations::verdict(&screened.report()),
+    })
 }
 
 /// Hands over the tail and the end: together to a client that keeps up, one after the other to one that is behind.
@@ -235,5 +250,5 @@ pub fn writer(
         created: gw.now().as_second(),
         model: screened.asked().model.clone(),
     };
-    dialect.writer(envelope, trail.usage_wanted())
+    dialect.writer(envelope, trail.wanted().usage)
 }

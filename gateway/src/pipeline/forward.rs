@@ -58,8 +58,8 @@ pub struct Asked {
     pub permit: Permit,
     /// The name the caller used for the model.
     pub model: String,
-    /// What screening the prompt did.
-    pub action: guardrails::Action,
+    /// What was said of the prompt.
+    pub clearance: Clearance,
     /// The intent's place in the log.
     pub intent: Receipt,
 }
@@ -151,7 +151,7 @@ pub async fn send(cleared: Cleared<Chat>, deadline: Deadline) -> Result<Asked, R
         answer,
         permit,
         model: target.model,
-        action: clearance.action(),
+        clearance,
         intent: receipt,
     })
 }

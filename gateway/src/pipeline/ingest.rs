@@ -32,8 +32,10 @@ mod messages;
 pub mod moderations;
 mod responses;
 mod sampling;
+mod wanted;
 
 pub use body::discard;
+pub use wanted::Wanted;
 
 /// Reads the fields of a request by the contract of its endpoint.
 pub type Reader<Q> = fn(Vec<(String, Json)>, &Limits) -> Result<Prompt<Q>, BadRequest>;
@@ -65,8 +67,8 @@ pub struct Prompt<Q> {
     pub question: Q,
     /// Where in the request its texts stand.
     pub places: Places,
-    /// Whether the caller asked for token usage at the end of a stream.
-    pub usage_wanted: bool,
+    /// What the caller is to be told besides.
+    pub wanted: Wanted,
     /// Names of the fields that were dropped, in order of appearance.
     pub dropped: Dropped,
 }

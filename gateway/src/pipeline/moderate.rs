@@ -1,7 +1,7 @@
 //! What do the guardrails say? A moderation asks no model: texts are judged, nothing of them is sent anywhere, and the
 //! verdict is the answer, whatever it is.
 
-use guardrails::{Action, Report};
+use guardrails::{Action, Report, Under};
 use policy::Permit;
 
 use crate::Gateway;
@@ -57,10 +57,11 @@ pub async fn judged(
     let texts = question.texts();
     trail.went_nowhere(&texts);
     let (rules, until) = (trail.rules(), screen::until(gw, deadline));
+    let under = Under::profile(permit.profile());
     let (mut all, mut results) = (Report::default(), Vec::new());
     let at_a_time = if question.is_one { texts.len() } else { 1 };
     for texts in texts.chunks(at_a_time.max(1)) {
-        match screen::judge(&rules, texts, &places, permit, until).await {
+        match screen::judge(&rules, texts, &places, under, until).await {
             Ok(screening) => {
                 all.add(&screening.report);
                 results.push(screening.report);

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backends::{Event, FinishReason, TextField, UpstreamError, Usage};
-use guardrails::{AnswerScreen, Channel, Field, Finding, Report, StopReason, Stopped};
+use guardrails::{AnswerScreen, Channel, Field, Finding, Report, StopReason, Stopped, Under};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Gateway;
@@ -157,7 +157,10 @@ pub async fn screened(
     let rules = trail.rules();
     let screen = rules
         .guardrails
-        .stream(asked.permit.profile())
+        .stream(
+            Under::profile(asked.permit.profile())
+                .blocking_what_it_flags(trail.wanted().blocks_answer()),
+        )
         .map_err(Refusal::GuardrailUnavailable)?;
     let guard_timeout = gw.guard_timeout;
     let screened = Screened {

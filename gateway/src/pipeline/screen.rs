@@ -2,7 +2,7 @@
 //! recorded or sent: the entry and the model both see the redacted text.
 
 use aws_lc_rs::digest::Digest;
-use guardrails::{Action, Report, Screening, Stage, Unjudged};
+use guardrails::{Action, Report, Screening, Stage, Under, Unjudged};
 use policy::Permit;
 use tokio::time::Instant;
 
@@ -54,10 +54,12 @@ pub async fn prompt<Q: Question>(
     let ingest::Prompt {
         mut question,
         places,
+        wanted,
         ..
     } = labelled.prompt;
     let found = question.texts();
-    let judged = judge(&trail.rules(), &found, &places, permit, until(gw, deadline)).await;
+    let under = Under::profile(permit.profile()).blocking_what_it_flags(wanted.blocks_prompt());
+    let judged = judge(&trail.rules(), &found, &places, under, until(gw, deadline)).await;
     let screening = judged.map_err(|unjudged| {
         // What did run is evidence of the refusal.
         trail.judged(&unjudged.report, unjudged.report.action());
@@ -91,7 +93,7 @@ pub fn until(gw: &Gateway, deadline: Deadline) -> Instant {
     deadline.instant().min(Instant::now() + gw.guard_timeout)
 }
 
-/// What the guardrails say about texts under the permit's profile, whatever it is.
+/// What the guardrails say about texts, whatever it is.
 ///
 /// # Errors
 /// [`Unjudged`] if a detector could not decide.
@@ -99,17 +101,16 @@ pub async fn judge(
     rules: &Rules,
     texts: &[Text<'_>],
     places: &Places,
-    permit: &Permit,
+    under: Under<'_>,
     until: Instant,
 ) -> Result<Screening, Unjudged> {
     let mut spans = texts::spans(texts);
     for span in &mut spans {
         span.path = places.in_request(std::mem::take(&mut span.path));
     }
-    let profile = permit.profile();
     rules
         .guardrails
-        .screen(profile, Stage::Prompt, &spans, until)
+        .screen(under, Stage::Prompt, &spans, until)
         .await
 }
 

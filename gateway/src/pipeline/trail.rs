@@ -30,7 +30,7 @@ use crate::dialect::Dialect;
 use crate::incoming::Incoming;
 use crate::pipeline::authenticate::Caller;
 use crate::pipeline::forward::Target;
-use crate::pipeline::ingest::{Dropped, Prompt};
+use crate::pipeline::ingest::{Dropped, Prompt, Wanted};
 use crate::pipeline::release::{Ending, How, Piece, Screened};
 use crate::pipeline::route;
 use crate::pipeline::screen::Clearance;
@@ -133,7 +133,7 @@ struct Facts {
     dropped: Dropped,
     model_asked: Option<String>,
     stream: bool,
-    usage_wanted: bool,
+    wanted: Wanted,
     action: Action,
     finish: Vec<audit::Name>,
     tokens: Option<audit::Tokens>,
@@ -219,7 +219,7 @@ impl Trail {
         let question = &prompt.question;
         self.facts.dropped = prompt.dropped.clone();
         self.facts.stream = question.streams();
-        self.facts.usage_wanted = prompt.usage_wanted;
+        self.facts.wanted = prompt.wanted;
         self.facts.model_asked = Some(question.model().to_owned());
         if self.gw.models.contains(question.model()) {
             self.facts.model = audit::Name::new(question.model());
@@ -511,9 +511,9 @@ impl Trail {
         self.facts.stream
     }
 
-    /// Whether the caller asked for usage at the end of a stream.
-    pub fn usage_wanted(&self) -> bool {
-        self.facts.usage_wanted
+    /// What the caller is to be told besides the answer.
+    pub fn wanted(&self) -> Wanted {
+        self.facts.wanted
     }
 
     /// The fields that were dropped.
@@ -673,7 +673,7 @@ impl Facts {
             dropped: Dropped::default(),
             model_asked: None,
             stream: false,
-            usage_wanted: false,
+            wanted: Wanted::default(),
             action: Action::Allow,
             finish: Vec::new(),
             tokens: None,

@@ -218,15 +218,20 @@ fn plans(
         classifiers: &trained,
     };
     let all = |profile: &Profile| {
-        let keys = [Stage::Prompt, Stage::Answer]
-            .into_iter()
-            .flat_map(|stage| Origin::ALL.map(|origin| (stage, origin)));
-        ProfilePlans(
-            keys.map(|(stage, origin)| {
-                ((stage, origin), planner.plan(&profile.rules, stage, origin))
-            })
-            .collect(),
-        )
+        let plans = |strict| {
+            let keys = [Stage::Prompt, Stage::Answer]
+                .into_iter()
+                .flat_map(|stage| Origin::ALL.map(|origin| (stage, origin)));
+            let plan = |(stage, origin)| {
+                let plan = planner.plan(&profile.rules, stage, origin, strict);
+                ((stage, origin), plan)
+            };
+            keys.map(plan).collect()
+        };
+        ProfilePlans {
+            written: plans(false),
+            strict: plans(true),
+        }
     };
     profiles.iter().map(all).collect()
 }

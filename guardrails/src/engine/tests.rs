@@ -105,6 +105,48 @@ async fn the_standard_profile_masks_personal_data_and_stops_destruction() {
     }
 }
 
+/// A caller may ask for stricter rules, and gets no milder ones.
+#[tokio::test]
+async fn strict_blocks_what_a_rule_does_anything_about_and_nothing_else() {
+    let engine = Engine::load(baseline())
+        .map_err(|problems| listed(&problems))
+        .expect("loads");
+    for profile in ["civ-standard", "civ-strict"] {
+        for text in [
+            "hello",
+            "my number is 078-05-1120, ok",
+            "an AKIAIOSFODNN7EXAMPLE of the documentation",
+            "a hidden \u{e0061}\u{e0062} word",
+            "zzattack the bank",
+            "(S//NF) nothing of note",
+        ] {
+            for origin in Origin::ALL {
+                for stage in [Stage::Prompt, Stage::Answer] {
+                    let span = || Span {
+                        origin,
+                        path: "the.path".to_owned(),
+                        text,
+                    };
+                    let judged = async |strict| {
+                        let under = Under::profile(profile).blocking_what_it_flags(strict);
+                        let screened = engine.screen(under, stage, &[span()], far()).await;
+                        screened.expect("a verdict")
+                    };
+                    let (written, strict) = (judged(false).await, judged(true).await);
+                    let expected = match written.action {
+                        Action::Allow => Action::Allow,
+                        _ => Action::Block,
+                    };
+                    assert_eq!(strict.action, expected, "{profile} {origin:?} {text}");
+                    let is_strict = |of: &Screening| of.report.checks.iter().all(|it| it.strict);
+                    assert!(is_strict(&strict));
+                    assert!(written.report.checks.iter().all(|check| !check.strict));
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_unknown_profile_is_undecided() {
     let engine = Engine::load(baseline())

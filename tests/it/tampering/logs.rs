@@ -306,6 +306,7 @@ fn check() -> Check {
     Check {
         detectors: vec![name("pii@1")],
         stage: Stage::Prompt,
+        strict: false,
         fields: vec![(FieldPattern::new("messages[].content").unwrap(), 3)],
         bytes: 1_024,
         us: 18,

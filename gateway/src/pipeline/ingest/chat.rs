@@ -4,7 +4,7 @@ use backends::{Chat, Message, ReasoningEffort, ResponseFormat, Role, Tool, ToolC
 
 use super::contract::{Field, Kind};
 use super::fields::Fields;
-use super::{Dropped, Places, Prompt, sampling};
+use super::{Dropped, Places, Prompt, Wanted, sampling, wanted};
 use crate::Limits;
 use crate::dialect::Dialect;
 use crate::json::Json;
@@ -26,7 +26,10 @@ pub(super) fn read(
     let response_format = response_format(&mut top)?;
     let reasoning_effort = top.choice("reasoning_effort", &REASONING_EFFORTS)?;
     let stream = top.boolean("stream")?.unwrap_or(false);
-    let usage_wanted = sampling::stream_options(&mut top)?;
+    let wanted = Wanted {
+        usage: sampling::stream_options(&mut top)?,
+        moderation: wanted::moderation(&mut top)?,
+    };
     modalities(&mut top)?;
     top.refused(&REFUSED)?;
     top.inert(&INERT);
@@ -46,7 +49,7 @@ pub(super) fn read(
         action: Dialect::Chat.action(),
         question: chat,
         places: Places::default(),
-        usage_wanted,
+        wanted,
         dropped,
     })
 }
@@ -426,6 +429,8 @@ pub(super) const CONTRACT: &[Field] = &[
     ("modalities", Kind::Constrained),
     ("stream", Kind::Constrained),
     ("stream_options.include_usage", Kind::Constrained),
+    ("moderation.policy.input.mode", Kind::Constrained),
+    ("moderation.policy.output.mode", Kind::Constrained),
     ("n", Kind::Constrained),
     ("seed", Kind::Constrained),
     ("temperature", Kind::Constrained),
@@ -444,11 +449,16 @@ pub(super) const CONTRACT: &[Field] = &[
     ("response_format", Kind::Parts),
     ("response_format.json_schema", Kind::Parts),
     ("stream_options", Kind::Parts),
+    ("moderation", Kind::Parts),
+    ("moderation.policy", Kind::Parts),
+    ("moderation.policy.input", Kind::Parts),
+    ("moderation.policy.output", Kind::Parts),
     ("messages[].content[].cache_control", Kind::Inert),
     ("messages[].content[].annotations", Kind::Inert),
     ("messages[].tool_calls[].index", Kind::Inert),
     ("tools[].cache_control", Kind::Inert),
     ("stream_options.include_obfuscation", Kind::Inert),
+    ("moderation.model", Kind::Inert),
     ("user", Kind::Inert),
     ("metadata", Kind::Inert),
     ("service_tier", Kind::Inert),

@@ -4,7 +4,7 @@ use backends::{Chat, Message, Role};
 
 use super::contract::{Field, Kind};
 use super::fields::Fields;
-use super::{Dropped, Places, Prompt, sampling};
+use super::{Dropped, Places, Prompt, Wanted, sampling};
 use crate::Limits;
 use crate::dialect::Dialect;
 use crate::json::Json;
@@ -37,7 +37,7 @@ pub(super) fn read(
             ..Chat::new(model, messages)
         },
         places,
-        usage_wanted,
+        wanted: Wanted::usage(usage_wanted),
         dropped,
     })
 }

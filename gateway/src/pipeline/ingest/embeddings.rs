@@ -6,7 +6,7 @@ use policy::Action;
 use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::strings;
-use super::{Dropped, Places, Prompt};
+use super::{Dropped, Places, Prompt, Wanted};
 use crate::Limits;
 use crate::json::Json;
 use crate::pipeline::texts::Vectors;
@@ -34,7 +34,7 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Vec
             base64,
         },
         places,
-        usage_wanted: true,
+        wanted: Wanted::usage(true),
         dropped,
     })
 }

@@ -12,7 +12,7 @@ use super::chat::{MESSAGES_MAX, PARTS_MAX, TOOLS_MAX, identifier, schema};
 use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::{STOPS_MAX, strings};
-use super::{Dropped, Places, Prompt};
+use super::{Dropped, Places, Prompt, Wanted};
 use crate::Limits;
 use crate::dialect::Dialect;
 use crate::json::Json;
@@ -75,7 +75,7 @@ fn body(fields: Vec<(String, Json)>) -> Result<Prompt<Chat>, BadRequest> {
         },
         places,
         // Its streams always end with it.
-        usage_wanted: true,
+        wanted: Wanted::usage(true),
         dropped,
     })
 }

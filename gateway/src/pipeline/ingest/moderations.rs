@@ -5,7 +5,7 @@ use policy::Action;
 use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::strings;
-use super::{Dropped, Places, Prompt};
+use super::{Dropped, Places, Prompt, Wanted};
 use crate::Limits;
 use crate::json::Json;
 use crate::pipeline::texts::Moderate;
@@ -34,7 +34,7 @@ pub(super) fn read(
             is_one,
         },
         places,
-        usage_wanted: false,
+        wanted: Wanted::default(),
         dropped,
     })
 }

@@ -14,7 +14,7 @@ use super::chat::{
 use super::contract::{Field, Kind};
 use super::fields::Fields;
 use super::sampling::strings;
-use super::{Dropped, Places, Prompt};
+use super::{Dropped, Places, Prompt, Wanted, wanted};
 use crate::Limits;
 use crate::dialect::Dialect;
 use crate::json::Json;
@@ -44,6 +44,7 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Cha
     let reasoning_effort = reasoning(&mut top)?;
     let stream = top.boolean("stream")?.unwrap_or(false);
     stream_options(&mut top)?;
+    let moderation = wanted::moderation(&mut top)?;
     include(&mut top)?;
     top.refused(&REFUSED)?;
     top.inert(&INERT);
@@ -62,8 +63,11 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Cha
             stream,
         },
         places,
-        // It is part of the last event.
-        usage_wanted: true,
+        wanted: Wanted {
+            // It is part of the last event.
+            usage: true,
+            moderation,
+        },
         dropped,
     })
 }
@@ -474,6 +478,8 @@ pub(super) const CONTRACT: &[Field] = &[
     ("top_p", Kind::Constrained),
     ("max_output_tokens", Kind::Constrained),
     ("parallel_tool_calls", Kind::Constrained),
+    ("moderation.policy.input.mode", Kind::Constrained),
+    ("moderation.policy.output.mode", Kind::Constrained),
     ("include", Kind::Constrained),
     ("input[].type", Kind::Constrained),
     ("input[].role", Kind::Constrained),
@@ -494,6 +500,11 @@ pub(super) const CONTRACT: &[Field] = &[
     ("text.format", Kind::Parts),
     ("reasoning", Kind::Parts),
     ("stream_options", Kind::Parts),
+    ("moderation", Kind::Parts),
+    ("moderation.policy", Kind::Parts),
+    ("moderation.policy.input", Kind::Parts),
+    ("moderation.policy.output", Kind::Parts),
+    ("moderation.model", Kind::Inert),
     ("user", Kind::Inert),
     ("metadata", Kind::Inert),
     ("service_tier", Kind::Inert),

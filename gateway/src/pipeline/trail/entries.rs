@@ -85,7 +85,8 @@ fn are_alike(one: &Check, other: &Check) -> bool {
     };
     found_nothing(one)
         && found_nothing(other)
-        && (one.stage, one.bytes, &one.fields) == (other.stage, other.bytes, &other.fields)
+        && (one.stage, one.strict, one.bytes, &one.fields)
+            == (other.stage, other.strict, other.bytes, &other.fields)
         && one.detectors.len() < audit::entry::DETECTORS_MAX
 }
 
@@ -118,6 +119,7 @@ fn check(check: &guardrails::Check) -> Option<Check> {
             guardrails::Stage::Prompt => audit::Stage::Prompt,
             guardrails::Stage::Answer => audit::Stage::Answer,
         },
+        strict: check.strict,
         fields: fields(&check.fields),
         bytes: check.bytes,
         us: check.micros,
@@ -148,7 +150,7 @@ fn hit(finding: &Finding) -> Option<Hit> {
     Some(Hit {
         path: FieldPath::new(&finding.path)?,
         label: Name::new(&finding.label)?,
-        rule: Name::new(&finding.rule)?,
+        rule: Some(Name::new(&finding.rule)?),
         score: finding.score.ten_thousandths(),
         threshold: finding.threshold.ten_thousandths(),
         action: action(finding.action),

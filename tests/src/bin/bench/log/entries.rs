@@ -51,6 +51,7 @@ fn checks(stage: Stage) -> Result<Vec<Check>, Failed> {
         Ok::<_, Failed>(Check {
             detectors: detectors.collect::<Result<_, Failed>>()?,
             stage,
+            strict: false,
             fields: vec![(field.clone(), 3)],
             bytes: 1_024,
             us: 18,
