@@ -16,10 +16,12 @@ use toml::de::DeTable;
 use crate::problem::Problem;
 use section::{Section, Source, Value};
 
+mod answers;
 mod issuers;
 mod records;
 mod section;
 
+pub use answers::AnswersConfig;
 pub use issuers::{FrontEndConfig, IssuerConfig, KeysAt};
 pub use records::{AuditConfig, AuditLevel, Records};
 
@@ -56,6 +58,8 @@ pub struct Config {
     pub backends: Vec<BackendConfig>,
     /// The models that callers name, each on a backend.
     pub models: Vec<ModelConfig>,
+    /// What is shown where an answer is blocked.
+    pub answers: AnswersConfig,
     /// Bounds of one request.
     pub limits: Limits,
 }
@@ -286,6 +290,7 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
         .as_ref()
         .map_or(records::SEGMENT_BYTES / 4, AuditConfig::recordable);
     let limits = limits(root.section("limits"), recordable);
+    let answers = answers::answers(root.section("answers"));
     let backends: Vec<_> = root
         .sections("backend")
         .into_iter()
@@ -320,6 +325,7 @@ fn read(mut root: Section<'_>, digest: audit::Digest) -> Option<Config> {
         records,
         backends: backends.into_iter().collect::<Option<_>>()?,
         models: models.into_iter().collect::<Option<_>>()?,
+        answers,
         limits,
     })
 }

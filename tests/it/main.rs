@@ -31,6 +31,7 @@ mod ladder;
 mod messages;
 mod moderation_object;
 mod moderations;
+mod notice;
 mod overload;
 mod proofs;
 mod redacted;

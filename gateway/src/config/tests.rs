@@ -335,3 +335,36 @@ fn issuers_whose_tokens_could_be_forged_are_refused() {
         ]
     );
 }
+
+#[test]
+fn the_sentence_of_a_blocked_answer_is_checked() {
+    let with = |answers: &str| parse(&format!("{GOOD}\n[answers]\n{answers}"), &[]);
+    let line = GOOD.lines().count() as u32 + 3;
+    for (answers, said) in [
+        ("on_block = \"notise\"", "did you mean `notice`?"),
+        ("notice = \" \"", "a notice has 1 to 500 characters"),
+        ("notise = \"x\"", "did you mean `notice`?"),
+        ("routes = { chat = \"notice\" }", "chat"),
+        ("routes = { embeddings = \"notice\" }", "embeddings"),
+    ] {
+        let problems = with(answers).expect_err(answers);
+        let [problem] = &problems[..] else {
+            panic!("{problems:#?}");
+        };
+        let text = format!(
+            "{} {}",
+            problem.message,
+            problem.hint.clone().unwrap_or_default()
+        );
+        assert!(problem.line == line && text.contains(said), "{problem:#?}");
+    }
+    let id = uuid::Uuid::nil();
+    let said = |answers: &str, op| with(answers).expect(answers).answers.notice(op, id);
+    assert_eq!(said("", audit::Op::Messages), None);
+    let own = "on_block = \"notice\"\nnotice = \"No.\"\nroutes = { responses = \"finish\" }";
+    assert_eq!(said(own, audit::Op::Responses), None);
+    assert_eq!(
+        said(own, audit::Op::Messages),
+        Some(format!("No. (request {id})"))
+    );
+}

@@ -4,7 +4,8 @@
 //! tool call, the finish reasons and the usage are not pieces of a step but of the [`Ending`], which the caller holds
 //! until the outcome is durable.
 //!
-//! A blocked answer is an answer: it ends with `content_filter` for every choice that had not finished. A guard that
+//! A blocked answer is an answer: it ends with `content_filter` for every choice that had not finished, after a sentence
+//! of the operator's if there is one. A guard that
 //! cannot decide, or an upstream that fails, ends it with a fault; what was judged before stays judged.
 //!
 //! Tool-call ids and model names of the upstream are never shown: ids are minted here.
@@ -37,6 +38,8 @@ pub struct Screened {
     waiting: Option<Step>,
     deadline: Deadline,
     guard_timeout: Duration,
+    /// What is said where the answer is blocked.
+    notice: Option<String>,
 }
 
 /// Something that may be shown.
@@ -133,6 +136,8 @@ struct Choice {
     /// Judged, and held until the end.
     held: Vec<Piece>,
     finished: bool,
+    /// Words of it have been released.
+    shown: bool,
     /// The model server's own word for why it ended, where it is none that we know.
     odd_reason: Option<String>,
 }
@@ -172,6 +177,7 @@ pub async fn screened(
         waiting: None,
         deadline,
         guard_timeout,
+        notice: trail.notice(),
     };
     let mut held = Held {
         screened: Some(screened),
@@ -294,6 +300,9 @@ impl Screened {
                         &text,
                     )
                     .await?;
+                if field == TextField::Content && !released.is_empty() {
+                    self.choices.entry(choice).or_default().shown = true;
+                }
                 Ok((!released.is_empty()).then(|| {
                     Step::Release(vec![Piece::Text {
                         choice,
@@ -467,11 +476,17 @@ impl Screened {
                 text: passed,
             });
         }
-        self.choices.entry(channel.choice).or_default();
+        let blocked = self.choices.entry(channel.choice).or_default();
+        blocked.shown |= channel.field == Field::Content && !tail.is_empty();
         for (at, choice) in &mut self.choices {
             if choice.finished {
                 tail.append(&mut choice.held);
             } else {
+                tail.extend(self.notice.as_deref().map(|notice| Piece::Text {
+                    choice: *at,
+                    field: TextField::Content,
+                    text: format!("{}{notice}", if choice.shown { "\n\n" } else { "" }),
+                }));
                 tail.push(Piece::Finish {
                     choice: *at,
                     reason: Reason::ContentFilter,

@@ -506,6 +506,12 @@ impl Trail {
         Dialect::of(self.facts.op)
     }
 
+    /// The sentence with which the answer ends if it is blocked, if it does.
+    pub fn notice(&self) -> Option<String> {
+        let Facts { op, id, .. } = &self.facts;
+        self.gw.config.answers.notice(*op, *id)
+    }
+
     /// Whether the caller asked for a stream.
     pub fn streams(&self) -> bool {
         self.facts.stream
