@@ -6,6 +6,7 @@ use std::time::Instant as WallInstant;
 
 use tokio::time::Instant;
 
+use crate::classifier::pool::BATCH_MAX;
 use crate::classifier::{Passage, pool};
 use crate::engine::Inner;
 use crate::growing::{self, Found, Growing, Reading};
@@ -321,5 +322,3 @@ fn batches(passages: Vec<Passage>) -> Vec<Vec<Passage>> {
 
 /// So many places of one text are redacted. One that would need more is not text that anybody reads.
 const MASKS_MAX: usize = 65_536;
-/// Windows per classifier job, so that one long text does not keep a thread for long.
-const BATCH_MAX: usize = 64;
