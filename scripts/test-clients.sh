@@ -15,8 +15,8 @@ trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 "$portcullis" demo --eject "$work/gateway" >/dev/null
 cd "$work/gateway"
 sed -i -e 's/:8443"/:0"/' -e 's/:9443"/:0"/' portcullis.toml
-# What agents tell their model to do reads like an attack to the first classifier, one variant in some: it only warns here.
-sed -i '/id = "CS-14"/s/rung = "enforce"/rung = "warn"/' policies/baseline/guardrails.toml
+# What agents tell their model to do reads like an attack to the first classifier, one variant in some.
+sed -i s/civ-standard/civ-agent/ policies/tenants/demo-benefits/{rules.csv,tests.toml}
 OPENAI_API_KEY=$("$portcullis" keys new svc:benefits-app --config portcullis.toml 2>/dev/null)
 "$portcullis" serve --config portcullis.toml 2>"$work/serve.log" &
 gateway=$!

@@ -16,7 +16,9 @@
 //!
 //! | `on` | texts |
 //! |---|---|
-//! | `prompt` | everything on its way to a model, but tool results |
+//! | `prompt` | everything on its way to a model, but tool results: `instructions` and `conversation` together |
+//! | `instructions` | of that, the application's own words: system messages, and what it says of its tools |
+//! | `conversation` | of that, the rest: what people and models said |
 //! | `tool-result` | what tools, searches and documents said, on its way to a model |
 //! | `response` | everything on its way from a model, tool arguments and names included |
 //! | `tool-arguments` | tool arguments in both directions |
@@ -94,6 +96,10 @@ impl MaskAs {
 pub enum On {
     /// Everything on its way to a model, but tool results.
     Prompt,
+    /// Of that, system messages and the definitions of tools.
+    Instructions,
+    /// Of that, everything else.
+    Conversation,
     /// What tools, searches and documents said, on its way to a model.
     ToolResult,
     /// Everything on its way from a model, tool arguments and names included.
@@ -132,17 +138,30 @@ impl Subject {
 }
 
 impl On {
-    pub(crate) const ALL: [(&'static str, On); 4] = [
+    pub(crate) const ALL: [(&'static str, On); 6] = [
         ("prompt", On::Prompt),
+        ("instructions", On::Instructions),
+        ("conversation", On::Conversation),
         ("tool-result", On::ToolResult),
         ("response", On::Response),
         ("tool-arguments", On::ToolArguments),
     ];
 
+    /// The kinds that are together all of this kind; itself, if it is not made of others.
+    pub(crate) fn parts(&self) -> &[On] {
+        match self {
+            On::Prompt => &[On::Instructions, On::Conversation],
+            other => std::slice::from_ref(other),
+        }
+    }
+
     /// The table of the module's documentation.
     pub(crate) fn selects(self, stage: Stage, origin: Origin) -> bool {
+        let instructs = matches!(origin, Origin::System | Origin::ToolDefinition);
         match self {
             On::Prompt => stage == Stage::Prompt && origin != Origin::ToolResult,
+            On::Instructions => stage == Stage::Prompt && instructs,
+            On::Conversation => On::Prompt.selects(stage, origin) && !instructs,
             On::ToolResult => stage == Stage::Prompt && origin == Origin::ToolResult,
             On::Response => stage == Stage::Answer,
             On::ToolArguments => origin == Origin::ToolArguments,

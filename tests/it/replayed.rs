@@ -21,7 +21,11 @@ async fn what_real_clients_sent_is_answered_as_it_was() {
             .unwrap()
             .to_string_lossy()
             .into_owned();
-        let gateway = TestGateway::new().guardrails(warning).start().await;
+        let gateway = TestGateway::new()
+            .file("policies/tenants/demo-benefits/rules.csv", for_agents)
+            .file("policies/tenants/demo-benefits/tests.toml", for_agents)
+            .start()
+            .await;
         let text = std::fs::read_to_string(&recording).unwrap();
         // Per path and status: how often, and what is never forwarded.
         let mut seen: BTreeMap<(String, u16, String), usize> = BTreeMap::new();
@@ -59,10 +63,8 @@ async fn what_real_clients_sent_is_answered_as_it_was() {
 }
 
 /// As in `scripts/test-clients.sh`: what agents tell their model reads like an attack to the first classifier.
-fn warning(text: &mut String) {
-    let rule = text.find("id = \"CS-14\"").unwrap();
-    let rung = rule + text[rule..].find("rung = \"enforce\"").unwrap();
-    text.replace_range(rung..rung + "rung = \"enforce\"".len(), "rung = \"warn\"");
+fn for_agents(text: &mut String) {
+    *text = text.replace("civ-standard", "civ-agent");
 }
 
 fn recordings() -> Vec<PathBuf> {

@@ -36,7 +36,7 @@ fn the_baseline_profiles_load_without_a_warning() {
     assert_eq!(engine.warnings(), []);
     assert_eq!(
         engine.profile_names().collect::<Vec<_>>(),
-        ["civ-standard", "civ-strict"]
+        ["civ-agent", "civ-standard", "civ-strict"]
     );
     assert_eq!(engine.digest().len(), 64);
     let names: Vec<String> = engine.detectors().iter().map(ToString::to_string).collect();
@@ -111,7 +111,7 @@ async fn strict_blocks_what_a_rule_does_anything_about_and_nothing_else() {
     let engine = Engine::load(baseline())
         .map_err(|problems| listed(&problems))
         .expect("loads");
-    for profile in ["civ-standard", "civ-strict"] {
+    for profile in ["civ-agent", "civ-standard", "civ-strict"] {
         for text in [
             "hello",
             "my number is 078-05-1120, ok",

@@ -180,8 +180,13 @@ impl Written {
 fn keeps_to(budget: &At<Score>, about: &About<'_>, problems: &mut Problems<'_>) {
     let percent = |share: Score| f64::from(share.ten_thousandths()) / 100.0;
     for (word, on) in On::ALL.iter().filter(|(_, on)| about.on.contains(on)) {
+        // What was measured on prompts was measured on what people type.
+        let like = match on {
+            On::Conversation => On::Prompt,
+            other => *other,
+        };
         let of_kind = about.measured.iter();
-        let of_kind: Vec<&&Measured> = of_kind.filter(|known| known.on == *on).collect();
+        let of_kind: Vec<&&Measured> = of_kind.filter(|known| known.on == like).collect();
         let mut labels: Vec<&str> = of_kind.iter().map(|known| known.label.as_str()).collect();
         labels.sort_unstable();
         labels.dedup();

@@ -277,29 +277,34 @@ fn profile(
 
 /// A profile that leaves a kind of text unread lets all of it pass: it has to say so.
 fn check_gaps(name: &At<String>, rules: &[Rule], unread: &[On], problems: &mut Problems<'_>) {
+    let mut named: Vec<On> = rules.iter().flat_map(|rule| rule.on.clone()).collect();
+    if named.contains(&On::Response) {
+        // They are responses too.
+        named.push(On::ToolArguments);
+    }
+    let is_in = |kinds: &[On], part: &On| kinds.iter().any(|kind| kind.parts().contains(part));
+    // Where nothing reads any part of a kind, that is one problem and not one for each part.
+    let mut told: Vec<On> = Vec::new();
     for (word, on) in On::ALL {
-        // Tool arguments are responses too.
-        let read = |rule: &Rule| {
-            rule.on.contains(&on) || (on == On::ToolArguments && rule.on.contains(&On::Response))
-        };
-        match (rules.iter().any(read), unread.contains(&on)) {
-            (true, false) | (false, true) => {}
-            (false, false) => {
-                let message = format!(
-                    "no rule of profile `{}` reads texts of kind `{word}`: all of them would pass",
-                    name.value
-                );
-                let hint = format!("add it to a rule's `on`, or say so: `unread = [\"{word}\"]`");
-                problems.report_with(name.span.clone(), message, hint);
-            }
-            (true, true) => {
-                let message = format!(
-                    "a rule of profile `{}` reads texts of kind `{word}`, which `unread` names",
-                    name.value
-                );
-                let hint = format!("take `{word}` out of `unread`");
-                problems.warn(name.span.clone(), message, hint);
-            }
+        let parts = on.parts().iter().filter(|part| !told.contains(part));
+        let parts: Vec<&On> = parts.collect();
+        let passes = |part: &&On| !is_in(&named, part) && !is_in(unread, part);
+        if !parts.is_empty() && parts.iter().all(passes) {
+            told.extend(on.parts());
+            let message = format!(
+                "no rule of profile `{}` reads texts of kind `{word}`: all of them would pass",
+                name.value
+            );
+            let hint = format!("add it to a rule's `on`, or say so: `unread = [\"{word}\"]`");
+            problems.report_with(name.span.clone(), message, hint);
+        }
+        if unread.contains(&on) && on.parts().iter().any(|part| is_in(&named, part)) {
+            let message = format!(
+                "a rule of profile `{}` reads texts of kind `{word}`, which `unread` names",
+                name.value
+            );
+            let hint = format!("take `{word}` out of `unread`");
+            problems.warn(name.span.clone(), message, hint);
         }
     }
 }

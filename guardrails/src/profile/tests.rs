@@ -77,6 +77,60 @@ fn a_good_rule_loads_and_a_gap_has_to_be_named() {
 }
 
 #[test]
+fn a_prompt_is_instructions_and_conversation() {
+    let of = |on: &str, unread: &str| {
+        let rule = with("\"prompt\"", on);
+        let text = format!(
+            "[profile.p]\nrule = [{{ {rule} }}]\nunread = [{unread} \"tool-result\", \"response\", \"tool-arguments\"]\n"
+        );
+        let found = problems(&text);
+        match &found[..] {
+            [] => warnings_of(&text),
+            _ => found,
+        }
+    };
+    let gap = |word: &str| {
+        format!(
+            "1:10: no rule of profile `p` reads texts of kind `{word}`: all of them would pass (add"
+        )
+    };
+    let read = |word: &str| {
+        format!(
+            "1:10: a rule of profile `p` reads texts of kind `{word}`, which `unread` names (take"
+        )
+    };
+    for (on, unread, told) in [
+        (r#""prompt""#, "", None),
+        (r#""instructions", "conversation""#, "", None),
+        (r#""conversation""#, r#""instructions","#, None),
+        (r#""conversation""#, "", Some(gap("instructions"))),
+        (r#""instructions""#, "", Some(gap("conversation"))),
+        (r#""tool-result""#, "", Some(gap("prompt"))),
+        (r#""conversation""#, r#""prompt","#, Some(read("prompt"))),
+        (
+            r#""prompt""#,
+            r#""instructions","#,
+            Some(read("instructions")),
+        ),
+    ] {
+        let found: Vec<String> = of(on, unread)
+            .into_iter()
+            .filter(|found| !found.contains("`tool-result`"))
+            .collect();
+        match told {
+            None => assert_eq!(found, [""; 0], "{on} {unread}"),
+            Some(told) => {
+                assert!(
+                    found.iter().any(|found| found.starts_with(&told)),
+                    "{told}\n{found:#?}"
+                );
+                assert!(found.len() <= 2, "{found:#?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_mistake_in_a_rule_is_found_where_it_is() {
     check(
         &with("pii@1", "pij@1"),
@@ -230,14 +284,21 @@ fn texts_are_selected_by_stage_and_origin() {
             .map(|(word, _)| *word)
             .collect()
     };
-    assert_eq!(selecting(Stage::Prompt, Origin::User), ["prompt"]);
+    for said in [Origin::User, Origin::Assistant, Origin::Other] {
+        let kinds = selecting(Stage::Prompt, said);
+        assert_eq!(kinds, ["prompt", "conversation"]);
+    }
+    for told in [Origin::System, Origin::ToolDefinition] {
+        let kinds = selecting(Stage::Prompt, told);
+        assert_eq!(kinds, ["prompt", "instructions"]);
+    }
     assert_eq!(
         selecting(Stage::Prompt, Origin::ToolResult),
         ["tool-result"]
     );
     assert_eq!(
         selecting(Stage::Prompt, Origin::ToolArguments),
-        ["prompt", "tool-arguments"]
+        ["prompt", "conversation", "tool-arguments"]
     );
     assert_eq!(
         selecting(Stage::Answer, Origin::ToolArguments),
@@ -254,14 +315,20 @@ fn the_rung_caps_the_action() {
     assert_eq!(Rung::Enforce.cap(Action::Redact), Action::Redact);
 }
 
-/// The warnings of a text that loads, but for those of kinds of text that nothing reads.
-fn warnings(text: &str) -> Vec<String> {
+/// The warnings of a text that loads.
+fn warnings_of(text: &str) -> Vec<String> {
     let engine = load(text).unwrap_or_else(|problems| panic!("{problems:#?}"));
     let warnings = engine.warnings().iter().map(ToString::to_string);
     warnings
-        .filter(|warning| !warning.contains("reads texts of kind"))
         .map(|warning| warning.trim_start_matches("g.toml:").to_owned())
         .collect()
+}
+
+/// The same, but for those of kinds of text that nothing reads.
+fn warnings(text: &str) -> Vec<String> {
+    let mut warnings = warnings_of(text);
+    warnings.retain(|warning| !warning.contains("reads texts of kind"));
+    warnings
 }
 
 #[test]
