@@ -64,6 +64,8 @@ pub(crate) enum Reading {
     Lookalikes,
     /// With what is encoded decoded, in so many layers; what was decoded is folded as lookalikes are.
     Encoded(usize),
+    /// The same in all layers, with runs that go on behind line breaks.
+    Unwrapped,
 }
 
 /// What comes before folding.
@@ -92,6 +94,7 @@ impl Canon {
             Reading::Escapes(layers) => Reader::Escapes(Escapes::in_layers(layers)),
             Reading::Lookalikes => Reader::AsWritten,
             Reading::Encoded(layers) => Reader::Encoded(Encoded::in_layers(layers)),
+            Reading::Unwrapped => Reader::Encoded(Encoded::unwrapped()),
         };
         Canon {
             reader,

@@ -15,16 +15,21 @@
 //! (a long word, a path, a key), and is tried again behind each of its `/ + - _`. What has been read may be read again,
 //! [`LAYERS_MAX`] times in all: base64 in base64, per cent in base64.
 //!
+//! A run ends where its characters do. Read *unwrapped*, it does not end at spaces, line breaks (as the tools that encode
+//! write them) and characters that nobody sees, but goes on behind them; so do the words that follow it, up to something
+//! that no run holds. That is a reading of its own, since it spoils what stands behind a run.
+//!
 //! Decoded bytes are UTF-8; a NUL is passed over, so ASCII in UTF-16 is read, too; what is no text at all is read as `?`.
 //!
 //! Invariants: a text may be read in any pieces with the same result; what is read is never longer than what is written;
-//! per layer at most [`HEX_MIN`] characters wait for their decision, and none waits across whitespace.
+//! per layer at most [`HEX_MIN`] characters wait for their decision, and none waits across whitespace (unwrapped, three do).
 //!
-//! What it cannot do: a run whose first bytes are no text, or that begins in the middle of a longer one; line breaks and
-//! characters that nobody sees within a run; encryption, compression and ciphers of one's own.
+//! What it cannot do: a run whose first bytes are no text, that begins in the middle of a longer one, or whose first
+//! [`BASE64_MIN`] characters do not stand together; encryption, compression and ciphers of one's own.
 
 use std::ops::Range;
 
+use crate::canon::folded;
 use crate::escapes::Unit;
 
 #[cfg(test)]
@@ -53,6 +58,8 @@ struct Layer {
     held: Vec<Unit>,
     /// Whether the character before `held` is a letter or a digit: no run begins behind it.
     inside: bool,
+    /// Whether a run goes on behind what may stand between its lines.
+    unwraps: bool,
     /// Bytes of a character that is not whole yet.
     bytes: Vec<(u8, usize)>,
 }
@@ -180,6 +187,17 @@ impl Encoded {
         }
     }
 
+    /// As often as that, and unwrapped.
+    pub(crate) fn unwrapped() -> Encoded {
+        let layer = Layer {
+            unwraps: true,
+            ..Layer::default()
+        };
+        Encoded {
+            layers: vec![layer; LAYERS_MAX],
+        }
+    }
+
     /// Takes the next character and gives what is settled by it, in order.
     pub(crate) fn push(&mut self, c: char, mut give: impl FnMut(Unit)) {
         let unit = Unit {
@@ -250,6 +268,9 @@ impl Layer {
                 self.held.push(unit);
                 self.whole_bytes(give);
             }
+            Mode::Base64 | Mode::Hex if self.unwraps && is_between(unit.reads) => {
+                self.pass_over(unit, give);
+            }
             Mode::Padding if unit.reads == '=' => give(Unit {
                 reads: NOTHING,
                 ..unit
@@ -272,6 +293,21 @@ impl Layer {
             _ => self.end_run(give),
         }
         self.end_character(give);
+    }
+
+    /// What stands between two characters of a run belongs to the one before.
+    fn pass_over(&mut self, unit: Unit, give: &mut dyn FnMut(Unit)) {
+        let before = match (self.held.last_mut(), self.bytes.last_mut()) {
+            (Some(held), _) => &mut held.bytes,
+            (None, Some((_, bytes))) => bytes,
+            (None, None) => {
+                return give(Unit {
+                    reads: NOTHING,
+                    ..unit
+                });
+            }
+        };
+        *before += unit.bytes;
     }
 
     /// Decides about what is held, as far as it can be decided.
@@ -417,6 +453,11 @@ impl Layer {
             }),
         }
     }
+}
+
+/// Whether a character may stand within what is encoded without being of it.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || folded(c).is_none()
 }
 
 /// What there is of `%XX`.

@@ -6,7 +6,7 @@
 //! | original | the shapes of hidden characters | the beginning |
 //! | canonical, with its escapes read | as canonical | the first backslash |
 //! | with letters folded that look alike | as canonical | the first such letter |
-//! | canonical, with what is encoded decoded: once, twice, three times | as canonical | the first run that may be encoded |
+//! | canonical, with what is encoded decoded: once, twice, three times, and unwrapped | as canonical | the first run that may be encoded |
 //!
 //! The third is for text that is not judged string by string as JSON but may be JSON, or hold some: `\u0030\u0037\u0038`
 //! reads as `078` to whoever parses it. These readings only ever stand *beside* the canonical one, and add to what it
@@ -91,6 +91,7 @@ fn readings_beside(text: &str, reading: Reading, last: bool) -> Vec<canon::Readi
     }
     if encoded::is_in(text, last) {
         readings.extend((1..=encoded::LAYERS_MAX).map(canon::Reading::Encoded));
+        readings.push(canon::Reading::Unwrapped);
     }
     readings
 }

@@ -210,6 +210,11 @@ pub(crate) fn otherwise(text: &str, escapes: bool) -> Vec<ReadAs> {
     if encoded::is_in(text, true) {
         // A window may begin within what is encoded, so what is written there does not tell.
         add(Reading::Encoded(encoded::LAYERS_MAX), |_| true);
+        let unwrapped = read(text, Canon::default().reading(Reading::Unwrapped), |_| true);
+        let known = readings.last().map(|read| read.canon.retained());
+        if known != Some(unwrapped.canon.retained()) {
+            readings.push(unwrapped);
+        }
     }
     readings
 }

@@ -98,7 +98,7 @@ proptest! {
 
     #[test]
     fn every_reading_is_the_same_in_pieces(text in encodings(), cuts in proptest::collection::vec(0usize..400, 0..6)) {
-        for reading in [Reading::Escapes(3), Reading::Lookalikes, Reading::Encoded(1), Reading::Encoded(3)] {
+        for reading in [Reading::Escapes(3), Reading::Lookalikes, Reading::Encoded(1), Reading::Encoded(3), Reading::Unwrapped] {
             let mut whole = Canon::default().reading(reading);
             whole.push(&text);
             whole.finish();

@@ -8,14 +8,19 @@ use crate::canon::{Canon, Reading};
 /// What is read of a text in so many layers, and what each character is made of. Characters that are passed over are not
 /// in the text.
 fn read_in(layers: usize, text: &str) -> (String, Vec<Unit>) {
-    let (mut encoded, mut units) = (Encoded::in_layers(layers), Vec::new());
+    read_as(Encoded::in_layers(layers), text)
+}
+
+fn read_as(mut encoded: Encoded, text: &str) -> (String, Vec<Unit>) {
+    let mut units = Vec::new();
     for c in text.chars() {
         encoded.push(c, |unit| units.push(unit));
         let held = encoded.layers.iter().map(|layer| layer.held.len());
         assert!(held.max().unwrap_or(0) <= HEX_MIN, "{encoded:?}");
         let waiting = encoded.layers.iter().any(|layer| !layer.held.is_empty());
+        let unwraps = encoded.layers.iter().any(|layer| layer.unwraps);
         assert!(
-            !c.is_whitespace() || !waiting,
+            !c.is_whitespace() || !waiting || unwraps,
             "{encoded:?} waits across whitespace"
         );
     }
@@ -47,6 +52,34 @@ fn what_is_encoded_is_read_where_it_stands() {
     check("--SGVsbG8_d29ybGQ_Pj4-", "--Hello?world?>>>");
     // UTF-16, as PowerShell has it.
     check("-enc UwBSAE0ALQBJAGYA", "-enc SRM-If");
+}
+
+#[test]
+fn a_run_goes_on_behind_line_breaks_where_it_is_read_unwrapped() {
+    for (written, expected) in [
+        (
+            "TXkgbnVtYmVyIGlz\r\nIDA3OC0wNS0xMTIw.",
+            "My number is 078-05-1120.",
+        ),
+        (
+            "TXkgbnVtYmVyIGl\u{200b}zID A3\tOC0wNS0xMTIw.",
+            "My number is 078-05-1120.",
+        ),
+        (
+            "3037382d30352d31\n31\n3\n2\n30, and so on",
+            "078-05-1120, and so on",
+        ),
+        // Its first characters stand together, or it is none.
+        ("TXkg bnVtYmVyIGlz", "TXkg number is"),
+        ("no run in this, or in that", "no run in this, or in that"),
+        // Padding ends it.
+        ("MDc4LTA1LTExMjA=\nand so on", "078-05-1120\nand so on"),
+    ] {
+        let (read, units) = read_as(Encoded::unwrapped(), written);
+        assert_eq!(read, expected, "{written:?}");
+        let bytes: usize = units.iter().map(|unit| unit.bytes).sum();
+        assert_eq!(bytes, written.len(), "{written:?}");
+    }
 }
 
 #[test]
@@ -169,6 +202,34 @@ proptest! {
         for unit in units.iter().filter(|unit| unit.reads != NOTHING) {
             prop_assert!(unit.reads.len_utf8() <= unit.bytes, "{:?}", unit);
         }
+    }
+
+    #[test]
+    fn every_byte_is_read_once_unwrapped_too(text in text()) {
+        let (_, units) = read_as(Encoded::unwrapped(), &text);
+        let bytes: usize = units.iter().map(|unit| unit.bytes).sum();
+        prop_assert_eq!(bytes, text.len());
+        for unit in units.iter().filter(|unit| unit.reads != NOTHING) {
+            prop_assert!(unit.reads.len_utf8() <= unit.bytes, "{:?}", unit);
+        }
+        // What is announced for one reading is for the other.
+        prop_assert!(is_in(&text, true) || units.iter().all(|unit| !unit.decoded), "{text:?}");
+    }
+
+    #[test]
+    fn whatever_is_wrapped_is_read(text in "[ -~é日]{12,200}", width in 12usize..100, hex in any::<bool>()) {
+        let encoded = match hex {
+            true => text.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            false => STANDARD.encode(&text),
+        };
+        // A run is known by its first characters; hexadecimal needs a few more.
+        let width = if hex { width.max(HEX_MIN) } else { width };
+        let lines: Vec<&str> = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+        let layer = Layer { unwraps: true, ..Layer::default() };
+        let read = read_as(Encoded { layers: vec![layer] }, &lines.join("\r\n")).0;
+        // Padding may be wrapped, too; it says nothing.
+        let rest = read.strip_prefix(&text);
+        prop_assert!(rest.is_some_and(|rest| rest.trim_matches(['\r', '\n', '=']).is_empty()), "{read}");
     }
 
     #[test]

@@ -353,6 +353,11 @@ async fn a_mask_covers_what_is_encoded_and_nothing_else() {
             "eHkgbnVtYmVyIGlzIDA3OC0wNS0xMTIw.",
             "eHkgbnVtYmVyIGlzID[REDACTED:us_ssn].",
         ),
+        // As `base64` and mail write it, cut within the number.
+        (
+            "bXkgbnVtYmVyIGlzIDA3OC\n0wNS0xMTIw.",
+            "bXkgbnVtYmVyIGlzID[REDACTED:us_ssn].",
+        ),
         (
             "АКІАІОЅFОDNN7ЕХАМРLЕ, он сказал",
             "[REDACTED:aws_access_key], он сказал",

@@ -695,6 +695,8 @@ fn text() -> impl Strategy<Value = String> {
         "bXkgbnVtYmVyIGlzIDA3OC0wNS0xMTIw",
         "YlhrZ2JuVnRZbVZ5SUdseklEQTNPQzB3TlMweE1USXc=",
         "SGVsbG8sIHdvcmxk",
+        "bXkgbnVtYmVyIGlzIDA3OC\n0wNS0xMTIw",
+        "SGVsbG8sIHdvcmxkLCBpdCBpcyAw Nzg tMDU\r\ntMTEy",
         "3037382d30352d31313230",
         "%30%37%38%2D05-1120",
         "%4",
