@@ -38,9 +38,14 @@ pub(crate) const HIDDEN: [Disguise; 5] = [
     }),
 ];
 
-/// Encodings that a model decodes. Source: RFC 4648, RFC 3986.
-pub(crate) const ENCODED: [Disguise; 6] = [
+/// Encodings that a model decodes. Source: RFC 4648, RFC 3986, RFC 2045 (lines).
+pub(crate) const ENCODED: [Disguise; 7] = [
     ("base64", |text| STANDARD.encode(sentence(text))),
+    ("base64 in lines", |text| {
+        let encoded = STANDARD.encode(sentence(text));
+        let (first, rest) = encoded.split_at(20);
+        format!("{first}\n{rest}")
+    }),
     ("base64 for URLs", |text| {
         URL_SAFE_NO_PAD.encode(sentence(text))
     }),
