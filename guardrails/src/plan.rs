@@ -22,8 +22,10 @@ pub(crate) struct Plan {
     pub(crate) detectors: Vec<usize>,
     pub(crate) canonical: Side,
     pub(crate) original: Side,
-    /// The classifiers that run.
+    /// The classifiers that run, the cheapest first.
     pub(crate) classifiers: Vec<ClassifierPlan>,
+    /// Whether nothing of a growing text leaves before its end.
+    pub(crate) holds_all: bool,
 }
 
 /// The shapes of one scanner.
@@ -62,6 +64,8 @@ pub(crate) struct ClassifierPlan {
     pub(crate) classifier: usize,
     /// Index among the engine's detectors.
     pub(crate) detector: usize,
+    /// What it costs: see [`crate::DetectorInfo::tier`].
+    pub(crate) tier: u8,
     /// Label by label.
     pub(crate) asked: Vec<AskedLabel>,
 }
@@ -82,11 +86,18 @@ impl ClassifierPlan {
     }
 }
 
+/// A classifier, as plans know it.
+pub(crate) struct KnownClassifier {
+    /// Its index among the detectors.
+    pub(crate) detector: usize,
+    pub(crate) tier: u8,
+    pub(crate) labels: Vec<String>,
+}
+
 /// What plans are worked out from.
 pub(crate) struct Planner<'a> {
     pub(crate) scanners: &'a Scanners,
-    /// Per classifier, its index among the detectors and its labels.
-    pub(crate) classifiers: &'a [(usize, Vec<String>)],
+    pub(crate) classifiers: &'a [KnownClassifier],
 }
 
 impl Planner<'_> {
@@ -115,11 +126,13 @@ impl Planner<'_> {
             .collect();
         detectors.sort_unstable();
         detectors.dedup();
+        let stops = |rule: &&&Rule| rule.hold && verdict(rule, strict).action == Action::Block;
         Plan {
             detectors,
             canonical,
             original,
             classifiers: self.classifier_plans(&rules, strict),
+            holds_all: stage == Stage::Answer && rules.iter().find(stops).is_some(),
         }
     }
 
@@ -128,12 +141,13 @@ impl Planner<'_> {
             .classifiers
             .iter()
             .enumerate()
-            .map(|(classifier, (detector, labels))| {
+            .map(|(classifier, known)| {
                 let about = rules
                     .iter()
                     .filter(|rule| rule.subject == Subject::Classifier(classifier));
                 let asked = about.flat_map(|rule| {
-                    let chosen = labels
+                    let chosen = known
+                        .labels
                         .iter()
                         .enumerate()
                         .filter(|(_, label)| rule.wants(label));
@@ -144,11 +158,15 @@ impl Planner<'_> {
                 });
                 ClassifierPlan {
                     classifier,
-                    detector: *detector,
+                    detector: known.detector,
+                    tier: known.tier,
                     asked: asked.collect(),
                 }
             });
-        plans.filter(|plan| !plan.asked.is_empty()).collect()
+        let asked = plans.filter(|plan| !plan.asked.is_empty());
+        let mut plans: Vec<ClassifierPlan> = asked.collect();
+        plans.sort_by_key(|plan| plan.tier);
+        plans
     }
 }
 

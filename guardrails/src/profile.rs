@@ -27,6 +27,9 @@
 //! same for the same number, so that a model can still tell who is who. That takes a key, which the gateway's
 //! configuration names.
 //!
+//! An answer is released as it is judged, so what a rule blocks may have begun to show. With `hold = true` a rule that blocks
+//! keeps each text of an answer back until it has read all of it: then nothing of a blocked text shows.
+//!
 //! A kind that no rule of a profile reads passes unseen, so a profile has to say so: `unread = ["tool-result"]`.
 //!
 //! The loader is strict: it refuses what it does not know and what can check nothing (an empty list, patterns where there
@@ -64,6 +67,8 @@ pub(crate) struct Rule {
     pub(crate) at: Score,
     pub(crate) action: Action,
     pub(crate) mask: MaskAs,
+    /// Whether an answer waits until all of it has been read.
+    pub(crate) hold: bool,
     pub(crate) ladder: Ladder,
 }
 

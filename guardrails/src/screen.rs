@@ -1,5 +1,6 @@
 //! Judging whole texts.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -123,7 +124,8 @@ pub(crate) fn redacted(text: &str, judgement: &Judgement) -> Option<String> {
         .then(|| redactor.take(text.len(), |range| text.get(range).unwrap_or_default()))
 }
 
-/// Scores every span that a rule wants scored.
+/// Scores every span that a rule wants scored: by the cheapest classifiers first, and by the others only if those block
+/// nothing.
 async fn classifiers(
     inner: &Inner,
     profile: Chosen,
@@ -132,35 +134,44 @@ async fn classifiers(
     deadline: Instant,
     tally: &mut Tally,
 ) -> Result<Action, Undecided> {
-    let mut action = Action::Allow;
-    let mut windows = 0;
+    let mut asked: Vec<(usize, &Span<'_>, &Plan)> = Vec::new();
     for (number, span) in spans.iter().enumerate() {
         let plan = inner.plan(profile, stage, span.origin)?;
-        if plan.classifiers.is_empty() {
-            continue;
+        if !plan.classifiers.is_empty() {
+            asked.push((number, span, plan));
         }
-        let place = Where {
-            span: number,
-            path: &span.path,
-        };
-        let readings = readings(span.text, || may_be_json(span));
-        for classifier in &plan.classifiers {
-            let passages = inner.passages(classifier, span.text, &readings);
-            windows += passages.iter().map(|of| of.ranges.len()).sum::<usize>();
-            if windows > WINDOWS_MAX {
-                return Err(Undecided::TooLong {
-                    windows,
-                    max: WINDOWS_MAX,
-                });
+    }
+    let tiers = asked.iter().flat_map(|(_, _, plan)| &plan.classifiers);
+    let tiers: BTreeSet<u8> = tiers.map(|classifier| classifier.tier).collect();
+    let (mut action, mut windows) = (Action::Allow, 0);
+    for tier in tiers {
+        for (number, span, plan) in &asked {
+            let mut now = plan.classifiers.iter().filter(|of| of.tier == tier);
+            let Some(first) = now.next() else { continue };
+            let place = Where {
+                span: *number,
+                path: &span.path,
+            };
+            let readings = readings(span.text, || may_be_json(span));
+            for classifier in std::iter::once(first).chain(now) {
+                let passages = inner.passages(classifier, span.text, &readings);
+                windows += passages.iter().map(|of| of.ranges.len()).sum::<usize>();
+                if windows > WINDOWS_MAX {
+                    return Err(Undecided::TooLong {
+                        windows,
+                        max: WINDOWS_MAX,
+                    });
+                }
+                let findings = score(
+                    inner, classifier, span.text, &readings, passages, place, deadline, tally,
+                )
+                .await?;
+                let actions = findings.iter().map(|finding| finding.action);
+                action = actions.fold(action, Action::max);
             }
-            let findings = score(
-                inner, classifier, span.text, &readings, passages, place, deadline, tally,
-            )
-            .await?;
-            action = findings
-                .iter()
-                .map(|finding| finding.action)
-                .fold(action, Action::max);
+        }
+        if action == Action::Block {
+            break;
         }
     }
     Ok(action)

@@ -48,6 +48,14 @@ impl Keyword {
     }
 }
 
+impl Keyword {
+    /// The same, at another cost.
+    pub(crate) fn of_tier(mut self, tier: u8) -> Keyword {
+        self.info.tier = tier;
+        self
+    }
+}
+
 impl Classifier for Keyword {
     fn info(&self) -> &DetectorInfo {
         &self.info

@@ -138,3 +138,33 @@ async fn an_answer_that_is_not_blocked_says_nothing_of_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rule_that_holds_lets_nothing_of_a_blocked_text_show() {
+    let hold = |text: &mut String| {
+        *text = text.replace(
+            "do = \"block\", why = \"text",
+            "do = \"block\", hold = true, why = \"text",
+        );
+        assert!(text.contains("hold = true"));
+    };
+    for (answer, blocked) in [
+        (format!("It is said that {HIDDEN} is so."), true),
+        ("It is said that nothing is so.".to_owned(), false),
+    ] {
+        let llama = FakeLlama::replying(&answer).start().await;
+        let gateway = TestGateway::new().backend(&llama).guardrails(hold);
+        let gateway = gateway.start().await;
+        for stream in [false, true] {
+            for (path, body) in asked(stream) {
+                let reply = gateway
+                    .post(Some(gateway.key(ME)), path, &body.to_string())
+                    .await;
+                let told = reply.text();
+                assert_eq!(reply.status(), 200, "{told}");
+                assert_eq!(told.contains("said"), !blocked, "{path} {stream}: {told}");
+            }
+        }
+        gateway.stop().await.check();
+    }
+}

@@ -1,7 +1,7 @@
 //! Classifiers from files: a manifest and an ONNX model.
 //!
 //! ```text
-//! models/fast-guard/manifest.toml   name, version, features, labels, model, sha256, [window] words overlap,
+//! models/fast-guard/manifest.toml   name, version, features, labels, model, sha256, tier, [window] words overlap,
 //!                                   [thresholds.LABEL.prompt|document] fpr_1_percent fpr_0_1_percent
 //! models/fast-guard/model.onnx      ids i64 [batch, n], values f32 [batch, n]  ->  scores f32 [batch, labels]
 //! ```
@@ -60,6 +60,9 @@ struct Manifest {
     labels: Vec<String>,
     model: String,
     sha256: String,
+    /// What it costs: 1, fast, unless it says otherwise.
+    #[serde(default = "fast")]
+    tier: u8,
     window: ManifestWindow,
     /// By label, then by kind of text.
     #[serde(default)]
@@ -79,6 +82,10 @@ struct ManifestThresholds {
 struct ManifestRates {
     fpr_1_percent: f32,
     fpr_0_1_percent: f32,
+}
+
+fn fast() -> u8 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -157,12 +164,18 @@ fn manifest(path: &Path) -> Result<Manifest, Box<Problem>> {
             format!("a window has 1 to {WINDOW_WORDS_MAX} words, and an overlap of fewer");
         return Err(Box::new(Problem::file(path, message)));
     }
+    if !(1..=TIER_MAX).contains(&manifest.tier) {
+        let message = format!("`tier` is 1 (fast) to {TIER_MAX} (dear)");
+        return Err(Box::new(Problem::file(path, message)));
+    }
     if manifest.labels.is_empty() {
         return Err(Box::new(Problem::file(path, "the model has no labels")));
     }
     Ok(manifest)
 }
 
+/// As [`DetectorInfo::tier`] has it.
+const TIER_MAX: u8 = 3;
 /// Bounds the work and the memory of one window.
 const WINDOW_WORDS_MAX: usize = 1_024;
 
@@ -255,7 +268,7 @@ impl OnnxClassifier {
                 version: manifest.version,
                 digest,
                 kind: Kind::Classifier,
-                tier: 1,
+                tier: manifest.tier,
             },
             labels: manifest.labels,
             windows: WindowSize {

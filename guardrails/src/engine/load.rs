@@ -9,7 +9,7 @@ use aws_lc_rs::digest;
 use super::{Inner, ProfilePlans, Settings};
 use crate::classifier::onnx;
 use crate::classifier::pool::Pool;
-use crate::plan::{Plan, Planner, Scanners};
+use crate::plan::{KnownClassifier, Plan, Planner, Scanners};
 use crate::profile::{self, KnownDetector, PATTERN, Profile, Subject, Vocabulary};
 use crate::scan::Scanner;
 use crate::shape::Shape;
@@ -211,7 +211,11 @@ fn plans(
     let trained = classifiers
         .iter()
         .enumerate()
-        .map(|(i, classifier)| (first + i, classifier.labels().to_vec()));
+        .map(|(i, classifier)| KnownClassifier {
+            detector: first + i,
+            tier: classifier.info().tier,
+            labels: classifier.labels().to_vec(),
+        });
     let trained: Vec<_> = trained.collect();
     let planner = Planner {
         scanners,

@@ -144,6 +144,24 @@ impl<'t, 'i> Fields<'t, 'i> {
         Some(text)
     }
 
+    /// `true` or `false`.
+    pub(crate) fn flag(
+        &mut self,
+        name: &'static str,
+        problems: &mut Problems<'_>,
+    ) -> Option<At<bool>> {
+        let value = self.get(name)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            let message = format!("`{name}` is true or false, without quotes");
+            problems.report(value.span(), message);
+        }
+        flag.map(|flag| At {
+            value: flag,
+            span: value.span(),
+        })
+    }
+
     /// A list of strings, each once; `None` if absent.
     pub(crate) fn texts(
         &mut self,

@@ -326,6 +326,7 @@ fn rule(
     let at = fields.number("at", problems);
     let action = choice(&mut fields, "do", &ACTIONS, problems);
     let mask = choice(&mut fields, "mask", &MaskAs::ALL, problems);
+    let hold = fields.flag("hold", problems);
     let ladder = ladder::Written::read(&mut fields, problems);
     if let Some(covers) = fields.text("covers", problems) {
         check_clause(&covers, problems);
@@ -386,6 +387,9 @@ fn rule(
         check_mask(mask, action.value, vocabulary, problems);
     }
     let (id, on) = (id?, on?);
+    if let Some(hold) = &hold {
+        check_hold(hold, action.value, &on, problems);
+    }
     let labels: Option<Vec<String>> =
         labels.map(|labels| labels.value.into_iter().map(|label| label.value).collect());
     let is_about = |label: &String| labels.as_ref().is_none_or(|labels| labels.contains(label));
@@ -407,6 +411,7 @@ fn rule(
         at: at.value,
         action: action.value,
         mask: mask.map(|mask| mask.value).unwrap_or_default(),
+        hold: hold.is_some_and(|hold| hold.value),
         ladder,
     })
 }
@@ -427,6 +432,19 @@ fn check_mask(
         let hint = "name a file of 32 random bytes in portcullis.toml, section [guardrails]: \
                     `redaction_key = \"…\"`";
         problems.report_with(mask.span.clone(), message, hint);
+    }
+}
+
+/// Only what can stop an answer has a reason to keep it back.
+fn check_hold(hold: &At<bool>, action: Action, on: &[On], problems: &mut Problems<'_>) {
+    if hold.value && action != Action::Block {
+        let message = format!(
+            "`hold` keeps an answer back for a rule that may block it, and this one does not: `do = \"{action}\"`"
+        );
+        problems.report_with(hold.span.clone(), message, "leave it out");
+    } else if hold.value && !on.contains(&On::Response) {
+        let message = "`hold` keeps answers back, and this rule reads none";
+        problems.report_with(hold.span.clone(), message, "add `response` to its `on`");
     }
 }
 

@@ -579,3 +579,22 @@ fn how_to_redact_is_for_rules_that_do() {
         "3:91: unknown value of `mask` `hash`",
     );
 }
+
+#[test]
+fn only_what_blocks_answers_holds_them() {
+    let holds = |from: &str, to: &str| with(from, to) + ", hold = true";
+    check(
+        &holds("prompt", "response"),
+        "3:93: `hold` keeps an answer back for a rule that may block it, and this one does not: `do = \"redact\"`",
+    );
+    check(
+        &holds("redact", "block"),
+        "3:90: `hold` keeps answers back, and this rule reads none (add `response` to its `on`)",
+    );
+    check(
+        &(with("redact", "block") + ", hold = \"yes\""),
+        "3:90: `hold` is true or false, without quotes",
+    );
+    let good = holds("\"prompt\"", "\"prompt\", \"response\"").replace("redact", "block");
+    assert_eq!(problems(&rule(&good)), [""; 0]);
+}

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 use super::*;
-use crate::testing::{TRIGGERS, ask, engine, escaped, far, named, rule};
-use crate::{Channel, Engine, Field, LabelScore};
+use crate::testing::{Keyword, TRIGGERS, ask, engine, escaped, far, load_with, named, rule};
+use crate::{Channel, Classifier, Engine, Field, LabelScore};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_current_thread()
@@ -442,6 +442,41 @@ fn words() -> impl Strategy<Value = String> {
         1 => proptest::sample::select(TRIGGERS.to_vec()).prop_map(str::to_owned),
     ];
     proptest::collection::vec(word, 1..40).prop_map(|words| words.join(" "))
+}
+
+#[tokio::test]
+async fn a_dear_classifier_is_asked_only_if_cheaper_ones_block_nothing() {
+    let labels = ["attack", "harm"];
+    let classifiers: [Arc<dyn Classifier>; 2] = [
+        Arc::new(Keyword::named("dear", &labels).of_tier(2)),
+        Arc::new(Keyword::named("fake", &labels)),
+    ];
+    let of = |id: &str, detector: &str, label: &str| {
+        let labels = format!(", labels = [\"{label}\"], on =");
+        let rule = rule(id, "fake@1", "block").replace(", on =", &labels);
+        rule.replace("fake@1", detector)
+    };
+    let rules = of("A-1", "dear@1", "harm") + &of("A-2", "fake@1", "attack");
+    let engine = load_with(&rules, classifiers.into()).expect("loads");
+    let asked = async |texts: &[&str]| {
+        let span = |text| Span {
+            origin: Origin::User,
+            path: "the.path".to_owned(),
+            text,
+        };
+        let spans: Vec<Span<'_>> = texts.iter().map(|text| span(*text)).collect();
+        let screened = engine.screen("p", Stage::Prompt, &spans, far()).await;
+        let Screening { action, report, .. } = screened.expect("a verdict");
+        let ran = report.checks.into_iter().map(|check| check.detector);
+        (action, ran.collect::<Vec<_>>())
+    };
+    let both = vec!["fake".to_owned(), "dear".to_owned()];
+    assert_eq!(asked(&["plain words"]).await, (Action::Allow, both.clone()));
+    assert_eq!(asked(&[TRIGGERS[1]]).await, (Action::Block, both));
+    let settled = (Action::Block, vec!["fake".to_owned()]);
+    assert_eq!(asked(&[TRIGGERS[0]]).await, settled);
+    // Of several texts the cheap one reads all first.
+    assert_eq!(asked(&[TRIGGERS[1], "plain", TRIGGERS[0]]).await, settled);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::plan::{ClassifierPlan, Plan};
 use crate::redact::Redactor;
 use crate::screen::JudgedWindow;
 use crate::tally::Tally;
-use crate::{Action, Finding, Score, StopReason, Stopped, Undecided};
+use crate::{Action, Finding, HELD_MAX, Score, StopReason, Stopped, Undecided};
 
 /// The state of one channel. All places are those of the whole channel, from its first byte.
 pub(super) struct TextChannel {
@@ -113,6 +113,14 @@ impl TextChannel {
         deadline: Instant,
         tally: &mut Tally,
     ) -> Result<String, Stopped> {
+        if plan.holds_all && self.held_bytes() + text.len() > HELD_MAX {
+            let bytes = self.held_bytes() + text.len();
+            return Err(Undecided::HeldTooLong {
+                bytes,
+                max: HELD_MAX,
+            }
+            .into());
+        }
         self.release.growing.push(text);
         let (mut steps, due) = self.steps(text, last);
         if steps.is_empty() {
@@ -358,7 +366,10 @@ impl Release {
             true => step.place.original,
             false => self.growing.settled(&inner.scanners, plan, step.place),
         };
-        let upto = settled.min(step.scored).max(self.left);
+        let upto = match plan.holds_all && !step.last {
+            true => self.left,
+            false => settled.min(step.scored).max(self.left),
+        };
         let growing = &self.growing;
         let text = self.redactor.take(upto, |range| growing.original(range));
         self.left = upto;

@@ -72,6 +72,20 @@ static BLOCKS: LazyLock<Engine> = LazyLock::new(|| {
     )
 });
 
+/// As [`BLOCKS`], with answers kept back by what blocks.
+static HOLDS: LazyLock<Engine> = LazyLock::new(|| {
+    let rules = [
+        ("secret@1", "block"),
+        ("pii@1", "redact"),
+        ("unicode@1", "redact"),
+    ];
+    let rules = rules.map(|(detector, action)| {
+        let rule = rule(detector.trim_end_matches("@1"), detector, action);
+        rule.replace("do = \"block\"", "do = \"block\", hold = true")
+    });
+    engine(&rules.concat())
+});
+
 /// What a stream gave: its bytes, the finding that stopped it, and all findings.
 #[derive(Debug, PartialEq)]
 struct Outcome {
@@ -715,7 +729,7 @@ proptest! {
 
     #[test]
     fn chunks_change_neither_the_bytes_nor_the_verdict(text in text(), cuts in proptest::collection::vec(0usize..600, 0..10)) {
-        for engine in [&*MASKS, &*NAMES, &*PATTERNS, &*BLOCKS] {
+        for engine in [&*MASKS, &*NAMES, &*PATTERNS, &*BLOCKS, &*HOLDS] {
             let whole = RUNTIME.block_on(stream(engine, CONTENT, &[&text]));
             let pieces = RUNTIME.block_on(stream(engine, CONTENT, &chunked(&text, &cuts)));
             prop_assert_eq!(&pieces, &whole);
@@ -736,11 +750,64 @@ proptest! {
     }
 
     #[test]
+    fn what_is_held_leaves_whole_or_not_at_all(text in text(), cuts in proptest::collection::vec(0usize..600, 0..10)) {
+        let span = Span { origin: Origin::Answer, path: CONTENT.to_string(), text: &text };
+        let whole = RUNTIME.block_on(HOLDS.screen("p", Stage::Answer, &[span], far())).expect("a verdict");
+        let expected = match whole.action {
+            Action::Block => "",
+            _ => whole.rewritten[0].as_deref().unwrap_or(&text),
+        };
+        let pieces = RUNTIME.block_on(stream(&HOLDS, CONTENT, &chunked(&text, &cuts)));
+        prop_assert_eq!(pieces.released, expected);
+        prop_assert_eq!(pieces.stopped.is_some(), whole.action == Action::Block);
+    }
+
+    #[test]
     fn what_leaves_a_blocked_stream_is_a_beginning_of_what_would_have_left(text in text(), cuts in proptest::collection::vec(0usize..600, 0..10)) {
         let blocked = RUNTIME.block_on(stream(&BLOCKS, CONTENT, &chunked(&text, &cuts)));
         let masked = RUNTIME.block_on(stream(&PATTERNS, CONTENT, &[&text]));
         prop_assert!(masked.released.starts_with(&blocked.released), "{:?} and {:?}", blocked.released, masked.released);
     }
+}
+
+#[tokio::test]
+async fn what_is_held_leaves_at_the_end_and_is_bounded() {
+    let mut screen = HOLDS.stream("p").expect("the profile");
+    for _ in 0..3 {
+        let more = screen.push(CONTENT, "some plain words. ", far()).await;
+        assert_eq!(more.expect("judged").text, "");
+    }
+    assert_eq!(screen.held_bytes(), 54);
+    // Another channel is held by itself.
+    let thought = Channel {
+        choice: 0,
+        field: Field::Reasoning,
+    };
+    assert_eq!(
+        screen
+            .push(thought, "hm. ", far())
+            .await
+            .expect("judged")
+            .text,
+        ""
+    );
+    let all = screen.finish(CONTENT, far()).await.expect("judged").text;
+    assert_eq!(all, "some plain words. ".repeat(3));
+    assert_eq!(
+        screen.finish(thought, far()).await.expect("judged").text,
+        "hm. "
+    );
+    let mut screen = HOLDS.stream("p").expect("the profile");
+    let words = "word ".repeat(HELD_MAX / 5);
+    assert!(screen.push(CONTENT, &words, far()).await.is_ok());
+    let more = screen.push(CONTENT, "and more", far()).await;
+    let stopped = more.expect_err("too long");
+    assert_eq!(stopped.released, "");
+    let too_long = matches!(
+        stopped.reason,
+        StopReason::Undecided(Undecided::HeldTooLong { .. })
+    );
+    assert!(too_long, "{:?}", stopped.reason);
 }
 
 #[test]
