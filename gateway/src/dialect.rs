@@ -12,6 +12,7 @@ use crate::anthropic::{self, MessageWriter};
 use crate::openai::{
     self, Envelope, chat::ChatWriter, completions::TextWriter, responses::ResponseWriter,
 };
+use crate::pipeline::ingest::Wanted;
 use crate::pipeline::release::Piece;
 use crate::reply::Described;
 
@@ -58,6 +59,27 @@ pub trait AnswerWriter: Send + Sync {
     /// The whole answer in one object.
     fn whole(&self, pieces: &[Piece], usage: Option<Usage>) -> Bytes;
 }
+
+/// What a model is told a function of a group is called.
+pub fn namespaced(namespace: &str, name: &str) -> String {
+    format!("{namespace}{NAMESPACE_END}{name}")
+}
+
+/// The group and the name of a function, from what a model calls it; of groups that both fit, the longer one.
+pub fn split_name<'n>(name: &'n str, namespaces: &'n [String]) -> (Option<&'n str>, &'n str) {
+    let of = |namespace: &'n String| {
+        let rest = name.strip_prefix(namespace.as_str())?;
+        Some((namespace.as_str(), rest.strip_prefix(NAMESPACE_END)?))
+    };
+    let fits = namespaces.iter().filter_map(of);
+    match fits.max_by_key(|(namespace, _)| namespace.len()) {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, name),
+    }
+}
+
+/// Between the two; in names of functions, servers take letters, digits, `_` and `-`.
+const NAMESPACE_END: &str = "__";
 
 /// What the guardrails said of a prompt and its answer: OpenAI's *moderation result* objects.
 #[derive(Debug, Clone)]
@@ -113,13 +135,16 @@ impl Dialect {
         }
     }
 
-    /// A writer for one answer. With `usage_wanted`, a stream ends with the token usage.
-    pub fn writer(self, envelope: Envelope, usage_wanted: bool) -> Box<dyn AnswerWriter> {
+    /// A writer for one answer, as its caller wants it told.
+    pub fn writer(self, envelope: Envelope, wanted: &Wanted) -> Box<dyn AnswerWriter> {
         match self {
-            Dialect::Chat => Box::new(ChatWriter::new(envelope, usage_wanted)),
-            Dialect::Completions => Box::new(TextWriter::new(envelope, usage_wanted)),
+            Dialect::Chat => Box::new(ChatWriter::new(envelope, wanted.usage)),
+            Dialect::Completions => Box::new(TextWriter::new(envelope, wanted.usage)),
             Dialect::Messages => Box::new(MessageWriter::new(envelope)),
-            Dialect::Responses => Box::new(ResponseWriter::new(envelope)),
+            Dialect::Responses => {
+                let namespaces = wanted.namespaces.clone();
+                Box::new(ResponseWriter::new(envelope, namespaces))
+            }
         }
     }
 

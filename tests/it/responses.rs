@@ -421,3 +421,119 @@ async fn what_would_be_kept_elsewhere_or_cannot_be_scanned_is_refused() {
     );
     gateway.stop().await.check();
 }
+
+/// Model servers know no groups of functions: they are told both names in one, and the caller both apart.
+#[tokio::test]
+async fn functions_of_a_group_are_called_by_both_names() {
+    let call = json!({ "role": "assistant", "content": null, "tool_calls": [
+        { "id": "a", "type": "function", "function": { "name": "crm__find", "arguments": "{\"who\":\"Roe\"}" } },
+        { "id": "b", "type": "function", "function": { "name": "find", "arguments": "{}" } }] });
+    let answer = json!({ "id": "x", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{ "index": 0, "message": call, "finish_reason": "tool_calls" }] });
+    let script = Script::Raw(tests::llama::http_json(&answer.to_string()));
+    let llama = FakeLlama::scripted(script).start().await;
+    let gateway = TestGateway::new().backend(&llama).start().await;
+    let schema = json!({ "type": "object" });
+    let find = json!({ "type": "function", "name": "find", "description": "by 078-05-1120", "parameters": schema });
+    let mut body = asking("who is Roe?");
+    body["tools"] = json!([
+        { "type": "namespace", "name": "crm", "description": "People.", "tools": [find] },
+        { "type": "function", "name": "find", "parameters": schema },
+    ]);
+    let reply = respond(&gateway, &body).await;
+    assert_eq!(
+        (reply.status(), reply.header("x-portcullis-dropped")),
+        (200, ""),
+        "{}",
+        reply.text()
+    );
+    let sent = &llama.requests()[0]["tools"];
+    let function = |at: usize| {
+        (
+            &sent[at]["function"]["name"],
+            &sent[at]["function"]["description"],
+        )
+    };
+    assert_eq!(
+        function(0),
+        (&json!("crm__find"), &json!("People.\nby [REDACTED:us_ssn]"))
+    );
+    assert_eq!(function(1), (&json!("find"), &Value::Null));
+    let output = reply.json()["output"].clone();
+    assert_eq!(
+        (&output[0]["name"], &output[0]["namespace"]),
+        (&json!("find"), &json!("crm"))
+    );
+    assert_eq!(
+        (&output[1]["name"], output[1].get("namespace")),
+        (&json!("find"), None)
+    );
+    // Sent back, a call is what the model knows.
+    body["input"] = json!([
+        { "role": "user", "content": "who is Roe?" }, output[0],
+        { "type": "function_call_output", "namespace": "crm", "call_id": output[0]["call_id"], "output": "nobody" },
+    ]);
+    let reply = respond(&gateway, &body).await;
+    assert_eq!(
+        (reply.status(), reply.header("x-portcullis-dropped")),
+        (200, ""),
+        "{}",
+        reply.text()
+    );
+    let known = &llama.requests()[1]["messages"][1]["tool_calls"][0]["function"]["name"];
+    assert_eq!(known, "crm__find");
+    // What a rule finds is told where the caller wrote it.
+    let hidden = "\u{e0041}\u{e0042}\u{e0043}\u{e0044}\u{e0045}\u{e0046}\u{e0047}\u{e0048}";
+    for (place, tools) in [
+        (
+            "tools[1].tools[0].description",
+            json!([
+            { "type": "function", "name": "g" },
+            { "type": "namespace", "name": "crm", "tools": [{ "type": "function", "name": "f", "description": hidden }] }]),
+        ),
+        (
+            "tools[0].tools[0].description",
+            json!([
+            { "type": "namespace", "name": "crm", "description": hidden, "tools": [{ "type": "function", "name": "f" }] }]),
+        ),
+        (
+            "tools[0].tools[0].name",
+            json!([
+            { "type": "namespace", "name": format!("c{hidden}"), "tools": [{ "type": "function", "name": "f" }] }]),
+        ),
+    ] {
+        body["tools"] = tools;
+        let reply = respond(&gateway, &body).await;
+        assert_eq!(
+            (reply.status(), &reply.json()["error"]["param"]),
+            (400, &json!(place)),
+            "{}",
+            reply.text()
+        );
+    }
+    for (param, tools) in [
+        (
+            "tools[0].tools[0].type",
+            json!([{ "type": "namespace", "name": "n", "tools": [{ "type": "custom", "name": "f" }] }]),
+        ),
+        (
+            "tools[1].tools[0].name",
+            json!([
+            { "type": "function", "name": "n__f" },
+            { "type": "namespace", "name": "n", "tools": [{ "type": "function", "name": "f" }] }]),
+        ),
+        (
+            "tools[0].name",
+            json!([{ "type": "namespace", "tools": [] }]),
+        ),
+    ] {
+        body["tools"] = tools;
+        let reply = respond(&gateway, &body).await;
+        assert_eq!(
+            (reply.status(), &reply.json()["error"]["param"]),
+            (400, &json!(param)),
+            "{}",
+            reply.text()
+        );
+    }
+}

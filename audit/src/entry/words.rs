@@ -158,7 +158,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// The field names of the APIs' contracts, sorted. A name that is not here cannot be in an entry.
-const FIELDS: [&str; 82] = [
+const FIELDS: [&str; 83] = [
     "annotations",
     "arguments",
     "audio",
@@ -198,6 +198,7 @@ const FIELDS: [&str; 82] = [
     "metadata",
     "model",
     "name",
+    "namespace",
     "object",
     "output",
     "output_config",

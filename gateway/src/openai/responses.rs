@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Envelope, Tokens, write_named_event};
-use crate::dialect::{AnswerWriter, Moderated};
+use crate::dialect::{AnswerWriter, Moderated, split_name};
 use crate::pipeline::release::{Piece, Reason};
 use crate::reply::Described;
 
@@ -26,6 +26,8 @@ pub struct ResponseWriter {
     reason: Option<Reason>,
     /// What the guardrails said, if it was asked for.
     moderated: Option<Moderated>,
+    /// The groups of functions that the caller has.
+    namespaces: Vec<String>,
 }
 
 /// An item of texts: a message, or a train of thought.
@@ -43,8 +45,8 @@ struct Part {
 }
 
 impl ResponseWriter {
-    /// A writer for one answer.
-    pub fn new(envelope: Envelope) -> ResponseWriter {
+    /// A writer for one answer to a caller with these groups of functions.
+    pub fn new(envelope: Envelope, namespaces: Vec<String>) -> ResponseWriter {
         ResponseWriter {
             envelope,
             number: 0,
@@ -52,6 +54,7 @@ impl ResponseWriter {
             output: Vec::new(),
             reason: None,
             moderated: None,
+            namespaces,
         }
     }
 
@@ -215,11 +218,17 @@ impl ResponseWriter {
         self.close(out);
         let id = self.envelope.minted_id("fc", 0, index);
         let call_id = self.envelope.minted_id("call", 0, index);
+        let namespaces = std::mem::take(&mut self.namespaces);
+        let (namespace, function) = split_name(function, &namespaces);
         let item = |arguments: &str, status: &str| {
-            json!({
+            let call = json!({
                 "id": id, "type": "function_call", "status": status,
                 "call_id": call_id, "name": function, "arguments": arguments,
-            })
+            });
+            match namespace {
+                Some(namespace) => with(call, [("namespace", namespace.into())]),
+                None => call,
+            }
         };
         let at = self.output.len();
         let added = json!({ "output_index": at, "item": item("", "in_progress") });
@@ -231,6 +240,7 @@ impl ResponseWriter {
         });
         self.event(out, "response.function_call_arguments.done", done);
         self.complete(out, item(arguments, "completed"));
+        self.namespaces = namespaces;
     }
 
     fn take(&mut self, out: &mut Vec<u8>, piece: &Piece) {
@@ -325,7 +335,7 @@ impl AnswerWriter for ResponseWriter {
 
     fn whole(&self, pieces: &[Piece], usage: Option<Usage>) -> Bytes {
         let mut events = Vec::new();
-        let mut writer = ResponseWriter::new(self.envelope.clone());
+        let mut writer = ResponseWriter::new(self.envelope.clone(), self.namespaces.clone());
         writer.moderated.clone_from(&self.moderated);
         pieces
             .iter()

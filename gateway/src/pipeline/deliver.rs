@@ -250,5 +250,5 @@ pub fn writer(
         created: gw.now().as_second(),
         model: screened.asked().model.clone(),
     };
-    dialect.writer(envelope, trail.wanted().usage)
+    dialect.writer(envelope, trail.wanted())
 }

@@ -219,7 +219,7 @@ impl Trail {
         let question = &prompt.question;
         self.facts.dropped = prompt.dropped.clone();
         self.facts.stream = question.streams();
-        self.facts.wanted = prompt.wanted;
+        self.facts.wanted.clone_from(&prompt.wanted);
         self.facts.model_asked = Some(question.model().to_owned());
         if self.gw.models.contains(question.model()) {
             self.facts.model = audit::Name::new(question.model());
@@ -518,8 +518,8 @@ impl Trail {
     }
 
     /// What the caller is to be told besides the answer.
-    pub fn wanted(&self) -> Wanted {
-        self.facts.wanted
+    pub fn wanted(&self) -> &Wanted {
+        &self.facts.wanted
     }
 
     /// The fields that were dropped.

@@ -29,6 +29,7 @@ pub(super) fn read(
     let wanted = Wanted {
         usage: sampling::stream_options(&mut top)?,
         moderation: wanted::moderation(&mut top)?,
+        ..Wanted::default()
     };
     modalities(&mut top)?;
     top.refused(&REFUSED)?;

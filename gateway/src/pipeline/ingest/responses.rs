@@ -16,9 +16,13 @@ use super::fields::Fields;
 use super::sampling::strings;
 use super::{Dropped, Places, Prompt, Wanted, wanted};
 use crate::Limits;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, namespaced};
 use crate::json::Json;
 use crate::refusal::BadRequest;
+
+mod tools;
+
+use tools::Tools;
 
 /// Reads the fields of a request.
 pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Chat>, BadRequest> {
@@ -36,8 +40,8 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Cha
     }
     conversation.input(&mut top)?;
     let messages = conversation.messages;
-    let tools = tools(&mut top, &mut places)?;
-    let tool_choice = tool_choice(&mut top, &tools, &mut places)?;
+    let tools = Tools::read(&mut top, &mut places)?;
+    let tool_choice = tool_choice(&mut top, &tools.functions, &mut places)?;
     let parallel_tool_calls = top.boolean("parallel_tool_calls")?;
     let sampling = sampling(&mut top)?;
     let response_format = text(&mut top, &mut places)?;
@@ -54,7 +58,7 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Cha
         question: Chat {
             model,
             messages,
-            tools,
+            tools: tools.functions,
             tool_choice,
             parallel_tool_calls,
             sampling,
@@ -67,6 +71,7 @@ pub(super) fn read(fields: Vec<(String, Json)>, _: &Limits) -> Result<Prompt<Cha
             // It is part of the last event.
             usage: true,
             moderation,
+            namespaces: tools.namespaces,
         },
         dropped,
     })
@@ -157,9 +162,13 @@ impl Conversation<'_> {
     fn call(&mut self, item: &mut Fields<'_>) -> Result<(), BadRequest> {
         let id = identifier(item, "call_id")?
             .ok_or_else(|| BadRequest::missing(&item.path("call_id")))?;
+        let name = item.required_string("name")?;
         let call = ToolCall {
             id,
-            name: item.required_string("name")?,
+            name: match item.string("namespace")? {
+                Some(namespace) => namespaced(&namespace, &name),
+                None => name,
+            },
             arguments: item.string("arguments")?.unwrap_or_default(),
         };
         if self.turn.items.calls.len() >= TOOLS_MAX {
@@ -175,6 +184,7 @@ impl Conversation<'_> {
         let call_id = identifier(item, "call_id")?
             .ok_or_else(|| BadRequest::missing(&item.path("call_id")))?;
         let texts = texts(item, "output")?;
+        item.inert(&["namespace"]);
         let path = format!("messages[{}].tool_call_id", self.messages.len());
         self.places.put(path, item.path("call_id"));
         let message = Message {
@@ -259,38 +269,6 @@ fn texts(item: &mut Fields<'_>, key: &str) -> Result<Vec<String>, BadRequest> {
         part.finish();
     }
     Ok(texts)
-}
-
-fn tools(top: &mut Fields<'_>, places: &mut Places) -> Result<Vec<Tool>, BadRequest> {
-    let items = top.array("tools")?.unwrap_or_default();
-    if items.len() > TOOLS_MAX {
-        let most = format!("must hold at most {TOOLS_MAX} tools");
-        return Err(BadRequest::invalid("tools", &most));
-    }
-    let mut tools = Vec::new();
-    for (at, item) in items.into_iter().enumerate() {
-        let path = format!("tools[{at}]");
-        let mut tool = Fields::of(path.clone(), item, top.dropped())?;
-        if tool.required_string("type")? != "function" {
-            let why = "only functions are, which the caller runs itself";
-            return Err(unsupported(&tool.path("type"), why));
-        }
-        tools.push(Tool {
-            name: tool.required_string("name")?,
-            description: tool.string("description")?,
-            parameters: schema(&mut tool, "parameters")?,
-            strict: tool.boolean("strict")?,
-        });
-        tool.inert(&["defer_loading"]);
-        tool.finish();
-        for field in ["name", "description", "parameters"] {
-            places.put(
-                format!("{path}.function.{field}"),
-                format!("{path}.{field}"),
-            );
-        }
-    }
-    Ok(tools)
 }
 
 /// A function named here must be one of `tools`, where its name is scanned.
@@ -460,6 +438,7 @@ pub(super) const CONTRACT: &[Field] = &[
     ("input[].content[].text", Kind::Guarded),
     ("input[].content[].refusal", Kind::Guarded),
     ("input[].name", Kind::Guarded),
+    ("input[].namespace", Kind::Guarded),
     ("input[].arguments", Kind::Guarded),
     ("input[].output", Kind::Guarded),
     ("input[].output[].text", Kind::Guarded),
@@ -468,6 +447,9 @@ pub(super) const CONTRACT: &[Field] = &[
     ("tools[].name", Kind::Guarded),
     ("tools[].description", Kind::Guarded),
     ("tools[].parameters", Kind::Guarded),
+    ("tools[].tools[].name", Kind::Guarded),
+    ("tools[].tools[].description", Kind::Guarded),
+    ("tools[].tools[].parameters", Kind::Guarded),
     ("tool_choice.name", Kind::Guarded),
     ("text.format.name", Kind::Guarded),
     ("text.format.description", Kind::Guarded),
@@ -489,12 +471,15 @@ pub(super) const CONTRACT: &[Field] = &[
     ("input[].summary[].type", Kind::Constrained),
     ("tools[].type", Kind::Constrained),
     ("tools[].strict", Kind::Constrained),
+    ("tools[].tools[].type", Kind::Constrained),
+    ("tools[].tools[].strict", Kind::Constrained),
     ("tool_choice.type", Kind::Constrained),
     ("text.format.type", Kind::Constrained),
     ("text.format.strict", Kind::Constrained),
     ("reasoning.effort", Kind::Constrained),
     ("input[].summary", Kind::Parts),
     ("tools", Kind::Parts),
+    ("tools[].tools", Kind::Parts),
     ("tool_choice", Kind::Parts),
     ("text", Kind::Parts),
     ("text.format", Kind::Parts),
@@ -524,6 +509,7 @@ pub(super) const CONTRACT: &[Field] = &[
     ("input[].output[].annotations", Kind::Inert),
     ("input[].output[].logprobs", Kind::Inert),
     ("tools[].defer_loading", Kind::Inert),
+    ("tools[].tools[].defer_loading", Kind::Inert),
     ("text.verbosity", Kind::Inert),
     ("reasoning.summary", Kind::Inert),
     ("reasoning.generate_summary", Kind::Inert),

@@ -3,13 +3,15 @@
 use super::fields::Fields;
 use crate::refusal::BadRequest;
 
-/// What is told besides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What is told besides, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Token usage at the end of a stream.
     pub usage: bool,
     /// What the guardrails said of prompt and answer.
     pub moderation: Option<Moderation>,
+    /// The groups of functions whose calls are told with the name of their group.
+    pub namespaces: Vec<String>,
 }
 
 /// The `moderation` that chat completions and Responses know.
@@ -26,17 +28,17 @@ impl Wanted {
     pub fn usage(usage: bool) -> Wanted {
         Wanted {
             usage,
-            moderation: None,
+            ..Wanted::default()
         }
     }
 
     /// Whether whatever is flagged in the prompt is to be blocked.
-    pub fn blocks_prompt(self) -> bool {
+    pub fn blocks_prompt(&self) -> bool {
         self.moderation.is_some_and(|asked| asked.block_prompt)
     }
 
     /// Whether whatever is flagged in the answer is to be blocked.
-    pub fn blocks_answer(self) -> bool {
+    pub fn blocks_answer(&self) -> bool {
         self.moderation.is_some_and(|asked| asked.block_answer)
     }
 }

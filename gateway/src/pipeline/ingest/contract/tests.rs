@@ -26,6 +26,7 @@ fn samples(path: &str) -> Vec<Value> {
         "tool_choice": { "type": "function", "function": { "name": "f" } },
         "response_format": { "type": "json_schema", "json_schema": { "name": "n", "schema": schema } },
         "stream_options": { "include_usage": true },
+        "moderation": moderation(),
     });
     let messages = json!({
         "model": "m", "max_tokens": 1,
@@ -60,6 +61,10 @@ fn samples(path: &str) -> Vec<Value> {
     }
 }
 
+fn moderation() -> Value {
+    json!({ "model": "m", "policy": { "input": { "mode": "score" }, "output": { "mode": "score" } } })
+}
+
 fn responses() -> Value {
     let schema = json!({ "type": "object" });
     json!({
@@ -68,11 +73,17 @@ fn responses() -> Value {
             { "role": "user", "content": [{ "type": "input_text", "text": "t" }, { "type": "refusal", "refusal": "r" }] },
             { "type": "reasoning", "summary": [{ "type": "summary_text", "text": "t" }],
               "content": [{ "type": "reasoning_text", "text": "t" }] },
-            { "type": "function_call", "call_id": "c", "name": "f", "arguments": "{}" },
+            { "type": "function_call", "call_id": "c", "name": "f", "namespace": "g", "arguments": "{}" },
             { "type": "function_call_output", "call_id": "c",
               "output": [{ "type": "input_text", "text": "t" }, { "type": "refusal", "refusal": "r" }] },
         ],
-        "tools": [{ "type": "function", "name": "f", "parameters": schema }],
+        "tools": [
+            { "type": "function", "name": "f", "parameters": schema },
+            { "type": "namespace", "name": "g", "description": "d", "tools": [
+                { "type": "function", "name": "f", "parameters": schema },
+            ] },
+        ],
+        "moderation": moderation(),
         "tool_choice": { "type": "function", "name": "f" },
         "text": { "format": { "type": "json_schema", "name": "n", "schema": schema } },
         "reasoning": { "effort": "low" },
