@@ -36,8 +36,8 @@ def claude(folder, text):
 
 def codex(folder, text):
     provider = f'model_providers.gateway={{name="gateway",base_url="{BASE_URL}",env_key="GATEWAY_KEY",wire_api="responses"}}'
-    # Tools that OpenAI's servers run are refused, and groups of tools were not recorded; so they are switched off.
-    without = ["--disable", "multi_agent", "-c", "web_search=disabled"]
+    # Tools that OpenAI's servers run are refused; so they are switched off.
+    without = ["-c", "web_search=disabled"]
     settings = ["-c", "model_provider=gateway", "-c", f"model={MODEL}", "-c", provider, *without]
     return run(folder, ["node", HERE / "@openai/codex/bin/codex.js", "exec", "--skip-git-repo-check", *settings, text], GATEWAY_KEY=KEY)
 
