@@ -1,6 +1,7 @@
 //! From files to profiles.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeTable;
@@ -350,34 +351,7 @@ fn rule(
     }
     check_labels(detector, labels.as_ref(), problems);
     let trained = matches!(detector.subject, Subject::Classifier(_));
-    let certain = At {
-        value: Score::MAX,
-        span: span.clone(),
-    };
-    let at = match at {
-        Some(at) if trained => At {
-            value: threshold(&at, problems)?,
-            span: at.span,
-        },
-        Some(at) => {
-            threshold(&at, problems)?;
-            let message = format!(
-                "`at` changes nothing: `{}` is certain of what it finds",
-                named.value
-            );
-            problems.warn(at.span, message, "leave it out");
-            certain
-        }
-        None if trained => {
-            problems.report_with(
-                span.clone(),
-                "`at` is missing: a classifier needs a threshold",
-                "see the model card",
-            );
-            return None;
-        }
-        None => certain,
-    };
+    let at = reached(at, trained, &named.value, &span, problems)?;
     let action = action?;
     if trained && action.value == Action::Redact {
         let message = "a classifier judges whole windows, and cannot say which words to redact";
@@ -414,6 +388,41 @@ fn rule(
         hold: hold.is_some_and(|hold| hold.value),
         ladder,
     })
+}
+
+/// The score at which a rule counts: a classifier's threshold, and of what is certain all there is.
+fn reached(
+    at: Option<At<f64>>,
+    trained: bool,
+    detector: &str,
+    rule: &Range<usize>,
+    problems: &mut Problems<'_>,
+) -> Option<At<Score>> {
+    let certain = At {
+        value: Score::MAX,
+        span: rule.clone(),
+    };
+    match at {
+        Some(at) if trained => Some(At {
+            value: threshold(&at, problems)?,
+            span: at.span,
+        }),
+        Some(at) => {
+            threshold(&at, problems)?;
+            let message = format!("`at` changes nothing: `{detector}` is certain of what it finds");
+            problems.warn(at.span, message, "leave it out");
+            Some(certain)
+        }
+        None if trained => {
+            problems.report_with(
+                rule.clone(),
+                "`at` is missing: a classifier needs a threshold",
+                "see the model card",
+            );
+            None
+        }
+        None => Some(certain),
+    }
 }
 
 /// How to redact is for rules that do, and naming values takes a key.
