@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::gateway_under_test::CHAT;
-use tests::{FakeLlama, TestGateway};
+use tests::{FakeLlama, Reply, TestGateway};
 
 const ME: &str = "svc:benefits-app";
 const NOTICE: &str = "Withheld: ask the help desk.";
@@ -41,6 +41,20 @@ async fn gateway(answer: &str, section: &'static str) -> (FakeLlama, TestGateway
     (llama, gateway.start().await)
 }
 
+/// The answers to it in each dialect, whole and streamed, with the path of each.
+async fn answers(gateway: &TestGateway) -> Vec<(&'static str, bool, Reply)> {
+    let mut answers = Vec::new();
+    for stream in [false, true] {
+        for (path, body) in asked(stream) {
+            let key = Some(gateway.key(ME));
+            let reply = gateway.post(key, path, &body.to_string()).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            answers.push((path, stream, reply));
+        }
+    }
+    answers
+}
+
 #[tokio::test]
 async fn a_blocked_answer_ends_with_the_sentence_in_every_dialect() {
     let section = "[answers]\non_block = \"notice\"\nnotice = \"Withheld: ask the help desk.\"\n";
@@ -53,24 +67,19 @@ async fn a_blocked_answer_ends_with_the_sentence_in_every_dialect() {
     ] {
         let (_llama, gateway) = gateway(&answer, section).await;
         let mut ids = Vec::new();
-        for stream in [false, true] {
-            for (path, body) in asked(stream) {
-                let reply = gateway
-                    .post(Some(gateway.key(ME)), path, &body.to_string())
-                    .await;
-                let told = reply.text();
-                assert_eq!(reply.status(), 200, "{told}");
-                let id = reply.header("x-request-id").to_owned();
-                let apart = if before.is_empty() { "" } else { "\\n\\n" };
-                let sentence = format!("{apart}{NOTICE} (request {id})");
-                assert!(told.contains(&sentence), "{path} {stream}: {told}");
-                assert!(
-                    told.contains("content_filter") || told.contains("refusal"),
-                    "{told}"
-                );
-                assert!(told.contains(before) && !told.contains("is so"));
-                ids.push(id);
-            }
+        for (path, stream, reply) in answers(&gateway).await {
+            let told = reply.text();
+
+            let id = reply.header("x-request-id").to_owned();
+            let apart = if before.is_empty() { "" } else { "\\n\\n" };
+            let sentence = format!("{apart}{NOTICE} (request {id})");
+            assert!(told.contains(&sentence), "{path} {stream}: {told}");
+            assert!(
+                told.contains("content_filter") || told.contains("refusal"),
+                "{told}"
+            );
+            assert!(told.contains(before) && !told.contains("is so"));
+            ids.push(id);
         }
         let log = gateway.stop().await;
         log.check();
@@ -94,18 +103,13 @@ async fn a_blocked_answer_ends_with_the_sentence_in_every_dialect() {
 async fn without_a_word_about_it_a_blocked_answer_just_ends() {
     for section in ["", "[answers]\nnotice = \"Withheld: ask the help desk.\"\n"] {
         let (_llama, gateway) = gateway(&format!("So {HIDDEN} it is."), section).await;
-        for stream in [false, true] {
-            for (path, body) in asked(stream) {
-                let reply = gateway
-                    .post(Some(gateway.key(ME)), path, &body.to_string())
-                    .await;
-                let told = reply.text();
-                assert_eq!(reply.status(), 200, "{told}");
-                assert!(
-                    !told.contains("(request") && !told.contains("ithheld"),
-                    "{told}"
-                );
-            }
+        for (_, _, reply) in answers(&gateway).await {
+            let told = reply.text();
+
+            assert!(
+                !told.contains("(request") && !told.contains("ithheld"),
+                "{told}"
+            );
         }
     }
 }
@@ -114,10 +118,7 @@ async fn without_a_word_about_it_a_blocked_answer_just_ends() {
 async fn a_route_has_its_own_word() {
     let section = "[answers]\non_block = \"notice\"\n[answers.routes]\nmessages = \"finish\"\n";
     let (_llama, gateway) = gateway(&format!("So {HIDDEN} it is."), section).await;
-    for (path, body) in asked(false) {
-        let reply = gateway
-            .post(Some(gateway.key(ME)), path, &body.to_string())
-            .await;
+    for (path, _, reply) in answers(&gateway).await {
         let says = reply
             .text()
             .contains("The rest of this answer was withheld");
@@ -129,13 +130,8 @@ async fn a_route_has_its_own_word() {
 async fn an_answer_that_is_not_blocked_says_nothing_of_it() {
     let section = "[answers]\non_block = \"notice\"\n";
     let (_llama, gateway) = gateway("Write to jane.roe@example.com.", section).await;
-    for stream in [false, true] {
-        for (path, body) in asked(stream) {
-            let reply = gateway
-                .post(Some(gateway.key(ME)), path, &body.to_string())
-                .await;
-            assert!(!reply.text().contains("withheld"), "{}", reply.text());
-        }
+    for (_, _, reply) in answers(&gateway).await {
+        assert!(!reply.text().contains("withheld"), "{}", reply.text());
     }
 }
 
@@ -155,15 +151,10 @@ async fn a_rule_that_holds_lets_nothing_of_a_blocked_text_show() {
         let llama = FakeLlama::replying(&answer).start().await;
         let gateway = TestGateway::new().backend(&llama).guardrails(hold);
         let gateway = gateway.start().await;
-        for stream in [false, true] {
-            for (path, body) in asked(stream) {
-                let reply = gateway
-                    .post(Some(gateway.key(ME)), path, &body.to_string())
-                    .await;
-                let told = reply.text();
-                assert_eq!(reply.status(), 200, "{told}");
-                assert_eq!(told.contains("said"), !blocked, "{path} {stream}: {told}");
-            }
+        for (path, stream, reply) in answers(&gateway).await {
+            let told = reply.text();
+
+            assert_eq!(told.contains("said"), !blocked, "{path} {stream}: {told}");
         }
         gateway.stop().await.check();
     }
